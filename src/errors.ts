@@ -1,0 +1,78 @@
+/**
+ * The errors of layerfs: one class, a closed union of codes, one exit status a code.
+ *
+ * Messages have one form: the failed action, a colon, the state that was found, with the value in
+ * quotes where there is one, and what to do about it where the user can do something.
+ *
+ * @example
+ * ```ts
+ * import { exitStatus, LayerfsError } from "./errors.ts";
+ *
+ * const error = new LayerfsError("not-found", 'Cannot open image "oci:x": no such directory');
+ * console.assert(exitStatus(error.code) === 4);
+ * ```
+ *
+ * @module
+ */
+
+/**
+ * Exit status of each error code. 1 unexpected, 2 usage, 3 the image is invalid, 4 not found,
+ * 5 conflict or busy, 6 a permission, program or privilege is missing, 7 storage failed,
+ * 130 interrupted and cleaned up.
+ */
+const EXIT_STATUS = {
+  "unexpected": 1,
+  "usage": 2,
+  /** A document or a layer breaks a rule of its specification. */
+  "image-invalid": 3,
+  /** Bytes do not have the digest (or diffID) that they were announced with. */
+  "digest-mismatch": 3,
+  /** Content is longer or shorter than its descriptor says. */
+  "size-mismatch": 3,
+  /** The image is valid, but uses something that layerfs does not read. */
+  "unsupported": 3,
+  "not-found": 4,
+  "platform-not-found": 4,
+  "conflict": 5,
+  "busy": 5,
+  "permission-missing": 6,
+  "program-missing": 6,
+  "privilege-missing": 6,
+  /** The disk or the quota is full. */
+  "storage-full": 7,
+  "storage": 7,
+  "interrupted": 130,
+} as const;
+
+/** Every code that a {@linkcode LayerfsError} can carry. */
+export type ErrorCode = keyof typeof EXIT_STATUS;
+
+/** What an error carries beside its message: printed as keys of `{"error": …}` in JSON mode. */
+export type ErrorData = Readonly<Record<string, string | number | boolean | null>>;
+
+/** The process exit status that belongs to `code`. */
+export function exitStatus(code: ErrorCode): number {
+  return EXIT_STATUS[code];
+}
+
+/** The only error that layerfs throws on purpose; anything else is a bug of ours. */
+export class LayerfsError extends Error {
+  override readonly name = "LayerfsError";
+  readonly code: ErrorCode;
+  readonly data: ErrorData;
+
+  /**
+   * @param message the failed action, ": ", the state found
+   * @param data facts that a program may want without parsing the message
+   */
+  constructor(code: ErrorCode, message: string, data: ErrorData = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.data = data;
+  }
+
+  /** The JSON document of this error: `{"error": {"code", "message", …data}}`. */
+  toJSON(): { error: Record<string, unknown> } {
+    return { error: { ...this.data, code: this.code, message: this.message } };
+  }
+}

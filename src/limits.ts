@@ -1,0 +1,36 @@
+/**
+ * Every cap that layerfs puts on what an image may ask of it, each with its reason.
+ *
+ * @module
+ */
+
+/** Bytes of a manifest, index or config. The distribution spec asks for 4 MiB at least. */
+export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
+
+/** Nesting of JSON arrays and objects. Real documents stay below 10; V8 recurses. */
+export const MAX_JSON_DEPTH = 64;
+
+/** Indexes within indexes: none known in practice goes beyond 2. */
+export const MAX_INDEX_DEPTH = 8;
+
+/** Layers of one image. Docker stops at 127; more is asked for (moby/buildkit#3067). */
+export const MAX_LAYERS = 4096;
+
+/** Bytes of a path in a layer: Linux PATH_MAX, its final NUL included. */
+export const MAX_PATH_BYTES = 4096;
+
+/** Bytes of one extended (pax) header or GNU long name: xattrs reach 64 KiB each on Linux. */
+export const MAX_PAX_BYTES = 1024 * 1024;
+
+/**
+ * Uncompressed bytes a layer may have for each compressed one, once it is larger than
+ * {@linkcode EXPANSION_GRACE_BYTES}. DEFLATE ends at 1032, real layers at about 20; zstd has no
+ * end, which a bomb uses.
+ */
+export const MAX_EXPANSION_RATIO = 1100;
+
+/** Bytes that a layer may have uncompressed before its expansion ratio is looked at. */
+export const EXPANSION_GRACE_BYTES = 64 * 1024 * 1024;
+
+/** Characters of a tag (distribution spec). */
+export const MAX_TAG_LENGTH = 128;

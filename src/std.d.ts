@@ -1,0 +1,65 @@
+// Types of the parts of @std in use: the npm package that carries them (see deno.json) has none.
+
+declare module "@std/assert" {
+  export function assert(expr: unknown, msg?: string): asserts expr;
+  export function assertEquals<T>(actual: T, expected: T, msg?: string): void;
+  export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void;
+  export function assertStringIncludes(actual: string, expected: string, msg?: string): void;
+  export function assertMatch(actual: string, expected: RegExp, msg?: string): void;
+  export function assertInstanceOf<T extends abstract new (...args: never[]) => unknown>(
+    actual: unknown,
+    expectedType: T,
+    msg?: string,
+  ): asserts actual is InstanceType<T>;
+  export function assertThrows<E extends Error = Error>(
+    fn: () => unknown,
+    errorClass?: abstract new (...args: never[]) => E,
+    msgIncludes?: string,
+    msg?: string,
+  ): E;
+  export function assertRejects<E extends Error = Error>(
+    fn: () => PromiseLike<unknown>,
+    errorClass?: abstract new (...args: never[]) => E,
+    msgIncludes?: string,
+    msg?: string,
+  ): Promise<E>;
+  export function fail(msg?: string): never;
+}
+
+declare module "@std/cli/parse-args" {
+  export interface ParseOptions {
+    boolean?: readonly string[];
+    string?: readonly string[];
+    collect?: readonly string[];
+    negatable?: readonly string[];
+    alias?: Readonly<Record<string, string | readonly string[]>>;
+    default?: Readonly<Record<string, unknown>>;
+    stopEarly?: boolean;
+    "--"?: boolean;
+    unknown?: (arg: string, key?: string, value?: unknown) => unknown;
+  }
+  export function parseArgs(
+    args: readonly string[],
+    options?: ParseOptions,
+  ): { _: (string | number)[]; "--"?: string[] } & Record<string, unknown>;
+}
+
+declare module "@std/encoding/hex" {
+  export function encodeHex(src: string | Uint8Array | ArrayBuffer): string;
+  export function decodeHex(src: string): Uint8Array<ArrayBuffer>;
+}
+
+declare module "@std/fmt/bytes" {
+  export function format(
+    num: number,
+    options?: { binary?: boolean; minimumFractionDigits?: number; maximumFractionDigits?: number },
+  ): string;
+}
+
+declare module "@std/text/closest-string" {
+  export function closestString(
+    givenWord: string,
+    possibleWords: ReadonlyArray<string>,
+    options?: { caseSensitive?: boolean },
+  ): string;
+}
