@@ -1,0 +1,120 @@
+/**
+ * Streaming SHA-256 and SHA-512, in WebAssembly or natively.
+ *
+ * @example
+ * ```ts
+ * import { createHasher } from "./hasher.ts";
+ *
+ * const hasher = createHasher("sha256", "wasm");
+ * hasher.update(new TextEncoder().encode("ab"));
+ * hasher.update(new TextEncoder().encode("c"));
+ * const bytes = hasher.digest(); // 32 bytes: ba 78 16 bf …
+ * ```
+ *
+ * @module
+ */
+
+import { createHash, type Hash } from "node:crypto";
+import { type Digest, type DigestAlgorithm, parseDigest } from "../oci/digest.ts";
+import { type Exports, HASH_DIGEST, instantiate, WINDOW, WINDOW_SIZE } from "./instance.ts";
+
+/** Who computes digests: the WebAssembly module, or node:crypto (the CPU's SHA instructions). */
+export type DigestEngine = "wasm" | "native";
+
+/** A digest in the making over bytes that come in pieces of any size. */
+export interface Hasher {
+  readonly algorithm: DigestAlgorithm;
+  /** Adds bytes. @throws {TypeError} after {@linkcode digest} */
+  update(bytes: Uint8Array): void;
+  /** Ends the stream: 32 or 64 bytes. @throws {TypeError} when called again */
+  digest(): Uint8Array;
+}
+
+/** A hasher of its own state; any number may be in use at a time. */
+export function createHasher(algorithm: DigestAlgorithm, engine: DigestEngine): Hasher {
+  return engine === "wasm" ? new WasmHasher(algorithm) : new NativeHasher(algorithm);
+}
+
+/** The digest of bytes that are all in memory. */
+export function digestBytes(
+  bytes: Uint8Array,
+  algorithm: DigestAlgorithm,
+  engine: DigestEngine = "wasm",
+): Digest {
+  const hasher = createHasher(algorithm, engine);
+  hasher.update(bytes);
+  return formatDigest(algorithm, hasher.digest());
+}
+
+/** `algorithm:hex` of the bytes of a digest. */
+export function formatDigest(algorithm: DigestAlgorithm, bytes: Uint8Array): Digest {
+  return parseDigest(`${algorithm}:${bytes.toHex()}`);
+}
+
+/**
+ * Instances whose digest is finished. `hashInit` sets all the state that a digest reads, so that
+ * an instance carries nothing over; 8 is more than one image has streams at a time.
+ */
+const idle: Exports[] = [];
+const MAX_IDLE = 8;
+
+class WasmHasher implements Hasher {
+  readonly algorithm: DigestAlgorithm;
+  #wasm: Exports | undefined;
+  readonly #window: Uint8Array;
+
+  constructor(algorithm: DigestAlgorithm) {
+    this.algorithm = algorithm;
+    this.#wasm = idle.pop() ?? instantiate();
+    // The view lasts: hashing never grows the memory.
+    this.#window = new Uint8Array(this.#wasm.memory.buffer, WINDOW, WINDOW_SIZE);
+    this.#wasm.hashInit(algorithm === "sha256" ? 0 : 1);
+  }
+
+  update(bytes: Uint8Array): void {
+    const wasm = this.#live();
+    for (let at = 0; at < bytes.length; at += WINDOW_SIZE) {
+      const part = bytes.subarray(at, at + WINDOW_SIZE);
+      this.#window.set(part);
+      wasm.hashUpdate(WINDOW, part.length);
+    }
+  }
+
+  digest(): Uint8Array {
+    const wasm = this.#live();
+    const result = new Uint8Array(wasm.memory.buffer, HASH_DIGEST, wasm.hashFinish()).slice();
+    this.#wasm = undefined;
+    if (idle.length < MAX_IDLE) idle.push(wasm);
+    return result;
+  }
+
+  #live(): Exports {
+    if (!this.#wasm) throw new TypeError("Cannot use the hasher: its digest was taken");
+    return this.#wasm;
+  }
+}
+
+class NativeHasher implements Hasher {
+  readonly algorithm: DigestAlgorithm;
+  #hash: Hash | undefined;
+
+  constructor(algorithm: DigestAlgorithm) {
+    this.algorithm = algorithm;
+    this.#hash = createHash(algorithm);
+  }
+
+  update(bytes: Uint8Array): void {
+    this.#live().update(bytes);
+  }
+
+  digest(): Uint8Array {
+    const result = new Uint8Array(this.#live().digest());
+    this.#hash = undefined;
+    return result;
+  }
+
+  #live(): Hash {
+    if (!this.#hash) throw new TypeError("Cannot use the hasher: its digest was taken");
+    return this.#hash;
+  }
+}

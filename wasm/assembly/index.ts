@@ -1,0 +1,1 @@
+export { hashFinish, hashInit, hashUpdate } from "./hash";

@@ -1,0 +1,96 @@
+/**
+ * Compiles wasm/assembly to wasm/layerfs.wasm with the AssemblyScript compiler.
+ *
+ * The result is committed, so that a checkout runs without a build. With `--check` nothing is
+ * written: the program compiles into memory and fails when the bytes are not the committed ones.
+ *
+ * @example
+ * ```sh
+ * deno run --allow-read --allow-env --allow-write=wasm wasm/build.ts
+ * deno run --allow-read --allow-env wasm/build.ts --check
+ * ```
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import asc from "assemblyscript/asc";
+
+const HERE = new URL(".", import.meta.url);
+const OUTPUT = new URL("layerfs.wasm", HERE);
+const HASHES = new URL("layerfs.sha256", HERE);
+const ENTRY = "index.ts";
+
+/**
+ * `--runtime stub` because nothing is ever allocated through the runtime (memory.ts draws the map),
+ * `--noAssert` because what an archive can get wrong is checked by ordinary code. 20 pages are the
+ * fixed regions; 32,768 pages (2 GiB) end a layer with more paths than any file system would hold.
+ */
+const OPTIONS = [
+  "-O3",
+  "--noAssert",
+  "--runtime",
+  "stub",
+  "--enable",
+  "simd",
+  "--initialMemory",
+  "20",
+  "--maximumMemory",
+  "32768",
+  "--use",
+  "abort=",
+];
+
+/** Compiles the sources in wasm/assembly; throws with the compiler's messages when it fails. */
+async function compile(): Promise<Uint8Array> {
+  let messages = "";
+  let binary: Uint8Array | undefined;
+  const { error } = await asc.main([ENTRY, "--outFile", "layerfs.wasm", ...OPTIONS], {
+    stdout: { write: (text: string | Uint8Array) => void (messages += text) },
+    stderr: { write: (text: string | Uint8Array) => void (messages += text) },
+    readFile: (name: string) => readSource(name),
+    writeFile: (_name: string, contents: string | Uint8Array) => {
+      if (contents instanceof Uint8Array) binary = contents;
+    },
+    listFiles: () => [],
+  });
+  if (error || !binary) throw new Error(`Cannot compile wasm/assembly: ${messages || error}`);
+  return binary;
+}
+
+function readSource(name: string): string | null {
+  try {
+    return Deno.readTextFileSync(new URL(`assembly/${name}`, HERE));
+  } catch (error) {
+    // The compiler probes for a name with several endings.
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+/** One line a source and one for the binary, in the format of sha256sum. */
+function hashes(binary: Uint8Array): string {
+  const names = [...Deno.readDirSync(new URL("assembly/", HERE))].map((entry) => entry.name).sort();
+  const line = (bytes: Uint8Array, name: string) =>
+    `${createHash("sha256").update(bytes).digest("hex")}  ${name}\n`;
+  return names.map((name) =>
+    line(Deno.readFileSync(new URL(`assembly/${name}`, HERE)), `assembly/${name}`)
+  ).join("") + line(binary, "layerfs.wasm");
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+if (import.meta.main) {
+  const binary = await compile();
+  const text = hashes(binary);
+  if (!Deno.args.includes("--check")) {
+    Deno.writeFileSync(OUTPUT, binary);
+    Deno.writeTextFileSync(HASHES, text);
+  } else if (!same(binary, Deno.readFileSync(OUTPUT)) || Deno.readTextFileSync(HASHES) !== text) {
+    throw new Error(
+      "Cannot accept wasm/layerfs.wasm: it differs from what its sources give; run wasm/build.ts",
+    );
+  }
+}
