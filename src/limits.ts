@@ -29,8 +29,8 @@ export const MAX_PAX_BYTES = 1024 * 1024;
  */
 export const MAX_EXPANSION_RATIO = 1100;
 
-/** Bytes that a layer may have uncompressed before its expansion ratio is looked at. */
-export const EXPANSION_GRACE_BYTES = 64 * 1024 * 1024;
+/** Bytes a layer may have uncompressed before its expansion ratio is looked at: zeros compress well. */
+export const EXPANSION_GRACE_BYTES = 4 * 1024 ** 3;
 
 /** Characters of a tag (distribution spec). */
 export const MAX_TAG_LENGTH = 128;

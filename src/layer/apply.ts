@@ -1,0 +1,222 @@
+/**
+ * One layer, applied to a tree that holds the layers below it.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import type { TarEntry, TarScanner, TarVisitor } from "../core/tar_scanner.ts";
+import { LayerfsError } from "../errors.ts";
+import { errnoName, storageError } from "../system_error.ts";
+import type { TarHeader } from "../tar/header.ts";
+import {
+  type Attributes,
+  isSettableLinkTime,
+  isSettableTime,
+  setOpenFileAttributes,
+} from "./attributes.ts";
+import { recordOwner } from "./rootless.ts";
+import { writeAll } from "./special_files.ts";
+import type { Place, Tree } from "./tree.ts";
+import { hide, hideChildren } from "./whiteout.ts";
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+
+/** Highest user or group id; 2^32-1 means "no change" to chown(2). */
+const MAX_ID = 0xfffffffe;
+
+/** What a file has that overlayfs reads as its own: an image must not say it (SPEC-NOTES). */
+const OVERLAY_XATTR = /^(?:trusted|user)\.overlay\./;
+
+/** What goes into the file that is being written. */
+type ContentWriter = (bytes: Uint8Array, fileOffset: number) => void;
+
+/** The content of an entry that has none, or none that counts. */
+const NO_CONTENT: ContentWriter = () => {};
+
+/** Applies the entries of one layer as a {@linkcode TarScanner} finds them. */
+export class LayerApplier implements TarVisitor {
+  readonly #tree: Tree;
+  readonly #scanner: TarScanner;
+  readonly #warn: (warning: string) => void;
+  #path = "";
+  #write: ContentWriter = NO_CONTENT;
+  #finish: () => void = () => {};
+  /** The file being written, to be closed when the entry ends or fails. */
+  #fd: number | null = null;
+
+  /** @param warn takes what could not be kept of the layer, for people to read */
+  constructor(tree: Tree, scanner: TarScanner, warn: (warning: string) => void) {
+    this.#tree = tree;
+    this.#scanner = scanner;
+    this.#warn = warn;
+  }
+
+  entry(entry: TarEntry): void {
+    this.#path = entry.path;
+    this.#write = NO_CONTENT;
+    this.#finish = () => {};
+    this.#guard(() => this.#apply(entry));
+  }
+
+  data(bytes: Uint8Array, fileOffset: number): void {
+    this.#guard(() => this.#write(bytes, fileOffset));
+  }
+
+  end(): void {
+    this.#guard(() => this.#finish());
+    this.close();
+  }
+
+  /** Closes the file of an entry that was not ended. */
+  close(): void {
+    if (this.#fd !== null) fs.closeSync(this.#fd);
+    this.#fd = null;
+  }
+
+  /** Names the entry in every error. */
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      const what = `entry "${this.#path}"`;
+      if (!(error instanceof LayerfsError)) throw storageError(error, what);
+      const { code, message, data } = error;
+      if (message.startsWith(what)) throw error;
+      throw new LayerfsError(code, `${what}: ${message}`, { ...data, entry: this.#path }, {
+        cause: error,
+      });
+    }
+  }
+
+  #apply(entry: TarEntry): void {
+    if (entry.whiteout === "reserved") return;
+    if (entry.whiteout === "hide") return hide(this.#tree, this.#scanner, entry.hidden);
+    if (entry.whiteout === "opaque") return hideChildren(this.#tree, this.#scanner, entry.hidden);
+    if (entry.path === "") return this.#root(entry);
+    const place = this.#tree.place(entry.path);
+    if (place.path !== entry.path) this.#scanner.markSeen(place.path);
+    if (entry.type === "directory") return this.#directory(place, this.#attributes(entry));
+    if (entry.type === "hardlink") return this.#hardlink(place, entry);
+    if (!this.#tree.asRoot && (entry.type === "character" || entry.type === "block")) {
+      this.#warn(`"${entry.path}": skipped, as only root can make a device`);
+      return;
+    }
+    const attributes = this.#attributes(entry);
+    if (entry.type === "file") this.#file(place, entry, attributes);
+    else if (entry.type === "symlink") this.#symlink(place, entry, attributes);
+    else this.#node(place, entry, attributes);
+  }
+
+  /** What the entry says, as far as this user can set it. */
+  #attributes(entry: TarEntry): Attributes {
+    const { uid, gid, mode, mtime } = entry;
+    if (uid < 0 || uid > MAX_ID || gid < 0 || gid > MAX_ID) {
+      throw new LayerfsError("image-invalid", `owner ${uid}:${gid} is not within 0 to ${MAX_ID}`);
+    }
+    let xattrs = entry.xattrs;
+    for (const name of xattrs?.keys() ?? []) {
+      if (!OVERLAY_XATTR.test(name)) continue;
+      this.#warn(`"${entry.path}": dropped ${name}, which only overlayfs may set`);
+      xattrs = new Map([...xattrs!].filter(([other]) => !OVERLAY_XATTR.test(other)));
+    }
+    const attributes = { mode, uid, gid, mtime, xattrs: xattrs?.size ? xattrs : null };
+    if (this.#tree.asRoot) return attributes;
+    if (entry.type !== "file" && entry.type !== "directory") return { ...attributes, xattrs: null };
+    const { kept, dropped } = recordOwner(attributes);
+    for (const name of dropped) this.#warn(`"${entry.path}": ${name} needs root, not set`);
+    return kept;
+  }
+
+  #root(entry: TarEntry): void {
+    if (entry.type !== "directory") {
+      throw new LayerfsError("image-invalid", `the root itself cannot be a ${entry.type}`);
+    }
+    this.#tree.setDirectoryAttributes("", this.#attributes(entry));
+  }
+
+  #directory(place: Place, attributes: Attributes): void {
+    const stat = this.#tree.stat(place.path);
+    if (!stat?.isDirectory()) {
+      if (stat !== null) this.#tree.remove(place.path, stat);
+      this.#tree.makeDirectory(place.path);
+    }
+    this.#tree.setDirectoryAttributes(place.path, attributes);
+  }
+
+  #file(place: Place, entry: TarEntry, attributes: Attributes): void {
+    if (attributes.xattrs !== null || !isSettableTime(attributes.mtime)) {
+      this.#makeRoom(place);
+      this.#write = this.#tree.special.addFile(place.path, attributes, entry.size);
+      return;
+    }
+    const absolute = this.#tree.absolute(place.path);
+    const fd = this.#openNew(place, absolute);
+    this.#fd = fd;
+    let end = 0;
+    this.#write = (bytes, fileOffset) => {
+      writeAll(fd, bytes, fileOffset);
+      end = fileOffset + bytes.length;
+    };
+    this.#finish = () => {
+      if (end !== entry.size) fs.ftruncateSync(fd, entry.size);
+      setOpenFileAttributes(fd, absolute, attributes, this.#tree.asRoot);
+    };
+  }
+
+  #openNew(place: Place, absolute: string): number {
+    const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+    try {
+      return fs.openSync(absolute, flags, 0o600);
+    } catch (error) {
+      if (errnoName(error) !== "EEXIST") throw error;
+      this.#makeRoom(place);
+      return fs.openSync(absolute, flags, 0o600);
+    }
+  }
+
+  #symlink(place: Place, entry: TarEntry, attributes: Attributes): void {
+    if (entry.linkPath === "" && entry.linkBytes === null) {
+      throw new LayerfsError("image-invalid", "the symbolic link has an empty target");
+    }
+    this.#makeRoom(place);
+    const plain = entry.linkBytes === null && isSettableLinkTime(attributes.mtime) &&
+      attributes.xattrs === null;
+    if (!plain) return this.#tree.special.addNode(header(place, entry, attributes));
+    const absolute = this.#tree.absolute(place.path);
+    fs.symlinkSync(entry.linkPath, absolute);
+    if (this.#tree.asRoot) fs.lchownSync(absolute, attributes.uid, attributes.gid);
+    fs.lutimesSync(absolute, attributes.mtime.seconds, attributes.mtime.seconds);
+  }
+
+  /** A device or a FIFO. */
+  #node(place: Place, entry: TarEntry, attributes: Attributes): void {
+    this.#makeRoom(place);
+    this.#tree.special.addNode(header(place, entry, attributes));
+  }
+
+  /** The target is followed up to its last component, which may be a symlink to be linked itself. */
+  #hardlink(place: Place, entry: TarEntry): void {
+    const target = entry.linkPath === "" ? null : this.#tree.find(entry.linkPath);
+    const stat = target === null ? null : this.#tree.stat(target.path);
+    if (target === null || stat === null || stat.isDirectory()) {
+      const state = stat === null ? "does not exist" : "is a directory";
+      throw new LayerfsError("image-invalid", `its link target "${entry.linkPath}" ${state}`);
+    }
+    if (target.path === place.path) return;
+    if (this.#tree.special.hasBelow(target.path)) this.#tree.special.flush();
+    this.#makeRoom(place);
+    fs.linkSync(this.#tree.absolute(target.path), this.#tree.absolute(place.path));
+  }
+
+  /** Removes what is in the way of anything but a directory. */
+  #makeRoom(place: Place): void {
+    const stat = this.#tree.stat(place.path);
+    if (stat !== null) this.#tree.remove(place.path, stat);
+  }
+}
+
+function header(place: Place, entry: TarEntry, attributes: Attributes): TarHeader {
+  const { type, linkPath, linkBytes, major, minor } = entry;
+  return { type, path: place.path, linkPath: linkBytes ?? linkPath, major, minor, ...attributes };
+}

@@ -1,0 +1,173 @@
+/**
+ * A root filesystem being made, in a directory that only this process can enter.
+ *
+ * Paths are relative to the root, "" being the root itself. A parent is resolved inside the root
+ * before anything is done below it, and the last component is never followed. Attributes of
+ * directories wait until {@linkcode Tree.finish}: what is written into a directory changes its
+ * time, and a mode of 0555 would keep an ordinary user out of it.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import {
+  type Attributes,
+  IMPLIED_DIRECTORY,
+  isSettableTime,
+  readAttributes,
+  setTime,
+} from "./attributes.ts";
+import { absolutePath, joinRelative, lstatOrNull, resolveDirectory } from "./root_path.ts";
+import { SpecialFiles } from "./special_files.ts";
+
+/** Mode of a directory while its tree is being made. */
+const WORKING_MODE = 0o700;
+
+/** A place in the tree: a real directory, and a name in it. */
+export interface Place {
+  /** The directory, relative to the root, with no symlink on the way. */
+  readonly parent: string;
+  readonly name: string;
+  /** `parent/name`. */
+  readonly path: string;
+}
+
+/** Thrown within {@linkcode Tree.findDirectory}: what it looks for cannot exist. */
+class Absent extends Error {}
+
+export class Tree {
+  readonly root: string;
+  /** Whether owners can be set and devices made. */
+  readonly asRoot: boolean;
+  /** Entries that wait for the tar child. */
+  readonly special: SpecialFiles;
+  /** Directories whose attributes are to be set at the end, and those attributes. */
+  readonly #directories = new Map<string, Attributes>();
+  /** Parents as entries name them, and the real directories that they are. */
+  readonly #resolved = new Map<string, string>();
+
+  /**
+   * @param root an existing directory; absolute
+   * @param scratch a directory of our own on any filesystem, for a spool file
+   */
+  constructor(root: string, scratch: string, asRoot: boolean) {
+    this.root = root;
+    this.asRoot = asRoot;
+    this.special = new SpecialFiles(root, scratch, asRoot);
+    if (fs.readdirSync(root).length === 0) this.#directories.set("", IMPLIED_DIRECTORY);
+  }
+
+  /** The absolute path of `path`. */
+  absolute(path: string): string {
+    return absolutePath(this.root, path);
+  }
+
+  /**
+   * The place that an entry's `path` (not "") names, its missing parents made.
+   *
+   * @throws {LayerfsError} `image-invalid` where a parent is a file, or a loop of symlinks
+   */
+  place(path: string): Place {
+    const slash = path.lastIndexOf("/");
+    const named = slash < 0 ? "" : path.slice(0, slash);
+    let parent = this.#resolved.get(named);
+    if (parent === undefined) {
+      parent = resolveDirectory(this.root, named, (missing) => this.makeDirectory(missing));
+      this.#resolved.set(named, parent);
+      this.#enter(parent);
+    }
+    const name = path.slice(slash + 1);
+    return { parent, name, path: joinRelative(parent, name) };
+  }
+
+  /** The place that `path` names, or null where its parent does not exist. Makes nothing. */
+  find(path: string): Place | null {
+    const slash = path.lastIndexOf("/");
+    const parent = this.findDirectory(path.slice(0, Math.max(slash, 0)));
+    if (parent === null) return null;
+    const name = path.slice(slash + 1);
+    return { parent, name, path: joinRelative(parent, name) };
+  }
+
+  /** The real directory that `path` names, every symlink followed, or null. Makes nothing. */
+  findDirectory(path: string): string | null {
+    try {
+      return resolveDirectory(this.root, path, () => {
+        throw new Absent();
+      });
+    } catch (error) {
+      if (error instanceof Absent) return null;
+      throw error;
+    }
+  }
+
+  /** lstat(2) of a real path, or null. */
+  stat(path: string): fs.Stats | null {
+    return lstatOrNull(this.absolute(path));
+  }
+
+  /** Makes a directory, of which the layers have said nothing yet. */
+  makeDirectory(path: string): void {
+    fs.mkdirSync(this.absolute(path), WORKING_MODE);
+    this.#directories.set(path, IMPLIED_DIRECTORY);
+  }
+
+  /** Replaces what a directory will have. */
+  setDirectoryAttributes(path: string, attributes: Attributes): void {
+    if (!this.#directories.has(path)) this.#enter(path);
+    this.#directories.set(path, attributes);
+  }
+
+  /** Removes what is at `path`, a directory with all that is in it. */
+  remove(path: string, stat: fs.Stats): void {
+    if (this.special.hasBelow(path)) this.special.flush();
+    if (stat.isDirectory()) this.#removeDirectory(path);
+    else fs.unlinkSync(this.absolute(path));
+    // No path goes through a file. Through anything else one may have gone: resolve all anew.
+    if (!stat.isFile()) this.#resolved.clear();
+  }
+
+  /** Writes what waits, and gives every directory its attributes. The tree is complete then. */
+  finish(): void {
+    this.special.flush();
+    // A child's path sorts behind its parent's: children first, as a parent may bar the way.
+    const paths = [...this.#directories.keys()].sort().reverse();
+    const inexact = paths.filter((path) => this.#needsTar(this.#directories.get(path)!));
+    for (const path of inexact) this.special.addDirectory(path, this.#directories.get(path)!);
+    this.special.flush();
+    const byTar = new Set(inexact);
+    for (const path of paths) this.#setAttributes(path, byTar.has(path));
+    this.#directories.clear();
+    this.#resolved.clear();
+  }
+
+  #needsTar(attributes: Attributes): boolean {
+    return attributes.xattrs !== null || !isSettableTime(attributes.mtime);
+  }
+
+  #setAttributes(path: string, byTar: boolean): void {
+    const attributes = this.#directories.get(path)!;
+    const absolute = this.absolute(path);
+    if (!byTar && this.asRoot) fs.lchownSync(absolute, attributes.uid, attributes.gid);
+    fs.chmodSync(absolute, attributes.mode);
+    if (!byTar) setTime(absolute, attributes.mtime);
+  }
+
+  /** Notes what a directory that was there before us has, so that our work leaves no trace. */
+  #enter(path: string): void {
+    if (this.#directories.has(path)) return;
+    const absolute = this.absolute(path);
+    const attributes = readAttributes(absolute);
+    this.#directories.set(path, attributes);
+    if (!this.asRoot && (attributes.mode & WORKING_MODE) !== WORKING_MODE) {
+      fs.chmodSync(absolute, attributes.mode | WORKING_MODE);
+    }
+  }
+
+  #removeDirectory(path: string): void {
+    fs.rmSync(this.absolute(path), { recursive: true });
+    for (const known of this.#directories.keys()) {
+      if (known === path || known.startsWith(`${path}/`)) this.#directories.delete(known);
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Whiteouts: what a layer hides of the layers below it (image-spec, layer.md).
+ *
+ * A whiteout may stand before or behind the entries of its own layer, which it never hides. Which
+ * those are, the layer's own set of seen paths tells. The last component of what is hidden is never
+ * followed, so that hiding a symlink leaves its target alone.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import type { TarScanner } from "../core/tar_scanner.ts";
+import { IMPLIED_DIRECTORY } from "./attributes.ts";
+import { joinRelative } from "./root_path.ts";
+import type { Tree } from "./tree.ts";
+
+/** What {@linkcode TarScanner.seen} says of a path that is only a parent of what was seen. */
+const SEEN_BELOW = 1;
+
+/** Hides what the lower layers have at `path`. That there is nothing is no error. */
+export function hide(tree: Tree, scanner: TarScanner, path: string): void {
+  const place = tree.find(path);
+  if (place !== null) hidePlace(tree, scanner, place.path);
+}
+
+/** Hides all children that the lower layers have in the directory `path`. */
+export function hideChildren(tree: Tree, scanner: TarScanner, path: string): void {
+  const directory = tree.findDirectory(path);
+  if (directory !== null) hideChildrenOf(tree, scanner, directory);
+}
+
+function hideChildrenOf(tree: Tree, scanner: TarScanner, directory: string): void {
+  for (const name of fs.readdirSync(tree.absolute(directory))) {
+    hidePlace(tree, scanner, joinRelative(directory, name));
+  }
+}
+
+function hidePlace(tree: Tree, scanner: TarScanner, path: string): void {
+  const stat = tree.stat(path);
+  if (stat === null) return;
+  const state = scanner.seen(path);
+  if (state === 0) {
+    tree.remove(path, stat);
+  } else if (stat.isDirectory()) {
+    if (state === SEEN_BELOW) tree.setDirectoryAttributes(path, IMPLIED_DIRECTORY);
+    hideChildrenOf(tree, scanner, path);
+  }
+}
