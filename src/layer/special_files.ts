@@ -13,7 +13,7 @@
 import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import { runSync } from "../process.ts";
-import { encodeHeader, endOfArchive, paddingFor, type TarHeader } from "../tar/header.ts";
+import { encodeHeader, endOfArchive, padding, type TarHeader } from "../tar/header.ts";
 import type { Attributes } from "./attributes.ts";
 
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
@@ -74,7 +74,7 @@ export class SpecialFiles {
     this.#append(encodeHeader({ type: "file", path, size, ...attributes }));
     const fd = this.#fd!;
     const start = this.#position;
-    this.#position += size + paddingFor(size);
+    this.#position += size + padding(size).length;
     fs.ftruncateSync(fd, this.#position);
     return (bytes, fileOffset) => writeAll(fd, bytes, start + fileOffset);
   }

@@ -16,11 +16,11 @@ import {
   MAGIC_BYTES,
 } from "../blob/decompress.ts";
 import { type BlobLocation, openRegularFile } from "../blob/location.ts";
-import { createHasher, type DigestEngine, type Hasher } from "../core/hasher.ts";
+import { createHasher, type DigestEngine, formatDigest, type Hasher } from "../core/hasher.ts";
 import { TarScanner, type TarVisitor } from "../core/tar_scanner.ts";
 import { LayerfsError } from "../errors.ts";
 import { EXPANSION_GRACE_BYTES, MAX_EXPANSION_RATIO } from "../limits.ts";
-import { type Digest, digestAlgorithm, formatDigest } from "../oci/digest.ts";
+import { type Digest, digestAlgorithm } from "../oci/digest.ts";
 
 /** Bytes read at once. Larger reads measured no faster. */
 const READ_BYTES = 1024 * 1024;
