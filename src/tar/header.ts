@@ -1,0 +1,308 @@
+/**
+ * Writes tar headers: ustar where it can hold every field, a pax extended header before it where
+ * it cannot (POSIX.1-2008 pax, "pax Interchange Format"). The same entry always gives the same
+ * bytes.
+ *
+ * @example
+ * ```ts
+ * import { encodeHeader, endOfArchive, padding } from "./header.ts";
+ *
+ * const content = new TextEncoder().encode("hello\n");
+ * const header = encodeHeader({ type: "file", path: "etc/motd", mode: 0o644, size: content.length });
+ * const archive = new Blob([header, content, padding(content.length), endOfArchive()]);
+ * console.assert(archive.size === 512 + 512 + 1024);
+ * ```
+ *
+ * @module
+ */
+
+import { LayerfsError } from "../errors.ts";
+import { MAX_PAX_BYTES } from "../limits.ts";
+import { encodeRecords, type PaxRecord, paxTime, type TarTime, xattrKey } from "./pax_records.ts";
+
+export type { TarTime };
+
+/** What an entry of an archive is. */
+export type TarEntryType =
+  | "file"
+  | "directory"
+  | "symlink"
+  | "hardlink"
+  | "character"
+  | "block"
+  | "fifo";
+
+/** One entry of an archive, without its content. */
+export interface TarHeader {
+  readonly type: TarEntryType;
+  /** Bytes where the name is not UTF-8. "" and "." are the root; "/" after a directory is added. */
+  readonly path: string | Uint8Array;
+  /** Target of a symlink (any text) or a hard link (a path of the archive). */
+  readonly linkPath?: string | Uint8Array;
+  /** Permission, setuid, setgid and sticky bits: 0 to 0o7777. */
+  readonly mode: number;
+  /** Default 0. */
+  readonly uid?: number;
+  /** Default 0. */
+  readonly gid?: number;
+  /** Bytes of content that follow; files only. Default 0. */
+  readonly size?: number;
+  /** Default 1970-01-01T00:00:00Z. */
+  readonly mtime?: TarTime;
+  /** Device numbers; devices only. Default 0. */
+  readonly major?: number;
+  readonly minor?: number;
+  /** Names of the owner and the group. Default "". */
+  readonly uname?: string;
+  readonly gname?: string;
+  /** Extended attributes by full name, such as "security.capability". */
+  readonly xattrs?: ReadonlyMap<string, Uint8Array> | null;
+}
+
+/** Bytes of a tar block: headers are one block, content is filled up to whole ones. */
+export const BLOCK_SIZE = 512;
+
+const TYPE_FLAGS: Readonly<Record<TarEntryType, string>> = {
+  file: "0",
+  hardlink: "1",
+  symlink: "2",
+  character: "3",
+  block: "4",
+  directory: "5",
+  fifo: "6",
+};
+
+/** Largest value of a numeric field: seven octal digits, or eleven, and a NUL. */
+const MAX_OCTAL_7 = 0o7777777;
+const MAX_OCTAL_11 = 0o77777777777;
+/** Largest uid and gid of Linux, (uid_t)-1 included so that whatever was read can be written. */
+const MAX_ID = 0xffffffff;
+
+const NAME_LENGTH = 100;
+const PREFIX_LENGTH = 155;
+const OWNER_LENGTH = 32;
+/** Name of every pax header: nothing in it depends on the process or on the entry. */
+const PAX_NAME = "././@PaxHeader";
+const SLASH = 0x2f;
+
+const encoder = new TextEncoder();
+
+/**
+ * The header blocks of `entry`: 512 bytes, with a pax extended header before them where ustar
+ * cannot hold a field. The content follows, then {@linkcode padding}.
+ *
+ * A name that is not UTF-8 stands in the ustar header as it is; where it is too long for that, the
+ * pax records say `hdrcharset=BINARY`, as libarchive writes and GNU tar reads.
+ *
+ * @throws {LayerfsError} `unsupported` for a value that no tar header can carry
+ */
+export function encodeHeader(entry: TarHeader): Uint8Array<ArrayBuffer> {
+  checkRanges(entry);
+  const records: PaxRecord[] = [];
+  const block = new Uint8Array(BLOCK_SIZE);
+  putPath(block, entryPath(entry), records);
+  putLinkPath(block, entry, records);
+  const size = entry.type === "file" ? entry.size ?? 0 : 0;
+  putNumber(block, 100, 8, entry.mode);
+  putNumber(block, 124, 12, orRecord("size", size, MAX_OCTAL_11, records));
+  putNumber(block, 108, 8, orRecord("uid", entry.uid ?? 0, MAX_OCTAL_7, records));
+  putNumber(block, 116, 8, orRecord("gid", entry.gid ?? 0, MAX_OCTAL_7, records));
+  putTime(block, entry.mtime ?? { seconds: 0, nanoseconds: 0 }, records);
+  putOwner(block, 265, "uname", entry.uname ?? "", records);
+  putOwner(block, 297, "gname", entry.gname ?? "", records);
+  const device = entry.type === "character" || entry.type === "block";
+  putNumber(block, 329, 8, device ? entry.major ?? 0 : 0);
+  putNumber(block, 337, 8, device ? entry.minor ?? 0 : 0);
+  addXattrs(entry.xattrs ?? null, records);
+  seal(block, TYPE_FLAGS[entry.type]);
+  if (records.length === 0) return block;
+  return withRecords(records, block, entry.path);
+}
+
+/** The zero bytes that fill `size` bytes of content up to whole blocks: 0 to 511 of them. */
+export function padding(size: number): Uint8Array<ArrayBuffer> {
+  const rest = size % BLOCK_SIZE;
+  return new Uint8Array(rest === 0 ? 0 : BLOCK_SIZE - rest);
+}
+
+/** The two zero blocks that end an archive. */
+export function endOfArchive(): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(2 * BLOCK_SIZE);
+}
+
+function toBytes(text: string | Uint8Array): Uint8Array {
+  return typeof text === "string" ? encoder.encode(text) : text;
+}
+
+/** The path as it is written: "./" for the root, and a directory's with a slash at the end. */
+function entryPath(entry: TarHeader): Uint8Array {
+  const path = toBytes(entry.path);
+  if (path.length === 0) return encoder.encode("./");
+  if (entry.type !== "directory" || path[path.length - 1] === SLASH) return path;
+  const withSlash = new Uint8Array(path.length + 1);
+  withSlash.set(path);
+  withSlash[path.length] = SLASH;
+  return withSlash;
+}
+
+function refuse(entry: TarHeader, what: string, value: string | number): LayerfsError {
+  return new LayerfsError(
+    "unsupported",
+    `Cannot write ${describe(entry.path)} to a tar archive: ${what} is "${value}"`,
+  );
+}
+
+function describe(path: string | Uint8Array): string {
+  return `"${typeof path === "string" ? path : new TextDecoder().decode(path)}"`;
+}
+
+function checkRanges(entry: TarHeader): void {
+  const { mode, uid = 0, gid = 0, size = 0, mtime, major = 0, minor = 0 } = entry;
+  const within = (what: string, value: number, max: number) => {
+    if (!Number.isSafeInteger(value) || value < 0 || value > max) throw refuse(entry, what, value);
+  };
+  within("mode", mode, 0o7777);
+  within("uid", uid, MAX_ID);
+  within("gid", gid, MAX_ID);
+  within("size", size, Number.MAX_SAFE_INTEGER);
+  within("device major number", major, MAX_OCTAL_7);
+  within("device minor number", minor, MAX_OCTAL_7);
+  if (mtime !== undefined) {
+    within("mtime in seconds", Math.abs(mtime.seconds), Number.MAX_SAFE_INTEGER);
+    within("mtime in nanoseconds", mtime.nanoseconds, 999_999_999);
+  }
+  const nul = [entry.path, entry.linkPath ?? "", entry.uname ?? "", entry.gname ?? ""].find(
+    (text) => typeof text === "string" ? text.includes("\0") : text.includes(0),
+  );
+  if (nul !== undefined) throw refuse(entry, "a name with a NUL byte", describe(nul));
+  if ((entry.type === "symlink" || entry.type === "hardlink") !== (entry.linkPath !== undefined)) {
+    throw refuse(entry, "the link target of this entry type", entry.linkPath ? "set" : "absent");
+  }
+}
+
+/** `value` for the ustar field, or 0 there and a record where the field is too small. */
+function orRecord(key: string, value: number, max: number, records: PaxRecord[]): number {
+  if (value <= max) return value;
+  records.push([key, String(value)]);
+  return 0;
+}
+
+function putNumber(block: Uint8Array, offset: number, length: number, value: number): void {
+  encoder.encodeInto(value.toString(8).padStart(length - 1, "0"), block.subarray(offset));
+}
+
+function putTime(block: Uint8Array, time: TarTime, records: PaxRecord[]): void {
+  const whole = time.seconds >= 0 && time.seconds <= MAX_OCTAL_11;
+  if (!whole || time.nanoseconds !== 0) records.push(["mtime", paxTime(time)]);
+  putNumber(block, 136, 12, whole ? time.seconds : 0);
+}
+
+function putOwner(
+  block: Uint8Array,
+  offset: number,
+  key: string,
+  name: string,
+  records: PaxRecord[],
+): void {
+  const bytes = encoder.encode(name);
+  // The field ends with a NUL, so one byte less than it has.
+  if (bytes.length < OWNER_LENGTH && isAscii(bytes)) return block.set(bytes, offset);
+  records.push([key, bytes]);
+}
+
+function putPath(block: Uint8Array, path: Uint8Array, records: PaxRecord[]): void {
+  const split = splitPath(path);
+  // POSIX: names of a ustar header are ASCII. Other encodings than UTF-8 can stand nowhere else.
+  if (split !== null && (isAscii(path) || !isUtf8(path))) {
+    block.set(split.name, 0);
+    block.set(split.prefix, 345);
+    return;
+  }
+  records.push(["path", path]);
+  block.set(path.subarray(0, NAME_LENGTH), 0);
+}
+
+function putLinkPath(block: Uint8Array, entry: TarHeader, records: PaxRecord[]): void {
+  const target = toBytes(entry.linkPath ?? "");
+  block.set(target.subarray(0, NAME_LENGTH), 157);
+  if (target.length > NAME_LENGTH || (!isAscii(target) && isUtf8(target))) {
+    records.push(["linkpath", target]);
+  }
+}
+
+/** The path as the name and prefix fields, or null where no slash divides it so that both fit. */
+function splitPath(path: Uint8Array): { prefix: Uint8Array; name: Uint8Array } | null {
+  if (path.length <= NAME_LENGTH) return { prefix: new Uint8Array(0), name: path };
+  // The name must not be empty, so a directory's last slash does not divide.
+  for (let at = path.length - NAME_LENGTH - 1; at <= PREFIX_LENGTH; at++) {
+    if (path[at] === SLASH && at > 0 && at < path.length - 1) {
+      return { prefix: path.subarray(0, at), name: path.subarray(at + 1) };
+    }
+  }
+  return null;
+}
+
+function addXattrs(xattrs: ReadonlyMap<string, Uint8Array> | null, records: PaxRecord[]): void {
+  if (xattrs === null) return;
+  const names = [...xattrs.keys()].sort();
+  for (const name of names) records.push([xattrKey(name), xattrs.get(name) ?? new Uint8Array(0)]);
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte < 0x80);
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
+/** Puts what every header has: type, magic, version and checksum. */
+function seal(block: Uint8Array, typeFlag: string): void {
+  encoder.encodeInto(typeFlag, block.subarray(156));
+  encoder.encodeInto("ustar\u000000", block.subarray(257));
+  block.fill(0x20, 148, 156);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  encoder.encodeInto(sum.toString(8).padStart(6, "0") + "\0", block.subarray(148));
+}
+
+/** The pax header block, its records filled up to whole blocks, then the entry's own header. */
+function withRecords(
+  records: PaxRecord[],
+  header: Uint8Array,
+  path: string | Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const binary = records.some(([key, value]) =>
+    (key === "path" || key === "linkpath") && typeof value !== "string" && !isUtf8(value)
+  );
+  const body = encodeRecords(binary ? [["hdrcharset", "BINARY"], ...records] : records);
+  if (body.length > MAX_PAX_BYTES) {
+    throw new LayerfsError(
+      "unsupported",
+      `Cannot write ${describe(path)} to a tar archive: its extended header has ` +
+        `"${body.length}" bytes, and readers stop at ${MAX_PAX_BYTES}`,
+    );
+  }
+  const block = new Uint8Array(BLOCK_SIZE);
+  encoder.encodeInto(PAX_NAME, block);
+  putNumber(block, 100, 8, 0o644);
+  putNumber(block, 108, 8, 0);
+  putNumber(block, 116, 8, 0);
+  putNumber(block, 124, 12, body.length);
+  putNumber(block, 136, 12, 0);
+  putNumber(block, 329, 8, 0);
+  putNumber(block, 337, 8, 0);
+  seal(block, "x");
+  const bodyEnd = BLOCK_SIZE + body.length;
+  const headerStart = bodyEnd + padding(body.length).length;
+  const whole = new Uint8Array(headerStart + BLOCK_SIZE);
+  whole.set(block);
+  whole.set(body, BLOCK_SIZE);
+  whole.set(header, headerStart);
+  return whole;
+}
