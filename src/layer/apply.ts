@@ -96,6 +96,7 @@ export class LayerApplier implements TarVisitor {
     if (entry.path === "") return this.#root(entry);
     const place = this.#tree.place(entry.path);
     if (place.path !== entry.path) this.#scanner.markSeen(place.path);
+    this.#noteRawNames(place.path);
     if (entry.type === "directory") return this.#directory(place, this.#attributes(entry));
     if (entry.type === "hardlink") return this.#hardlink(place, entry);
     if (!this.#tree.asRoot && (entry.type === "character" || entry.type === "block")) {
@@ -106,6 +107,19 @@ export class LayerApplier implements TarVisitor {
     if (entry.type === "file") this.#file(place, entry, attributes);
     else if (entry.type === "symlink") this.#symlink(place, entry, attributes);
     else this.#node(place, entry, attributes);
+  }
+
+  /** Every component may be a token: a missing parent has been made from it. */
+  #noteRawNames(path: string): void {
+    if (this.#scanner.rawNames.size === 0) return;
+    for (let slash = -1, parent = ""; slash < path.length;) {
+      const end = path.indexOf("/", slash + 1) < 0 ? path.length : path.indexOf("/", slash + 1);
+      const name = path.slice(slash + 1, end);
+      const bytes = this.#scanner.rawNames.get(name);
+      if (bytes !== undefined) this.#tree.rawNames.note(parent, name, bytes);
+      parent = path.slice(0, end);
+      slash = end;
+    }
   }
 
   /** What the entry says, as far as this user can set it. */

@@ -54,7 +54,7 @@ export function resolveDirectory(root: string, path: string, missing: MissingDir
       missing(relative);
     } else if (stat.isSymbolicLink()) {
       if (++symlinks > MAX_SYMLINKS) throw new LayerfsError("image-invalid", loopMessage(path));
-      const target = fs.readlinkSync(absolute);
+      const target = readLink(absolute);
       if (target.startsWith("/")) resolved.length = 0;
       else resolved.pop();
       pending.push(...target.split("/").reverse());
@@ -81,14 +81,13 @@ export function resolveInRoot(root: string, path: string): string {
     const last = names.pop();
     if (last === undefined) return root;
     const absent = new Set<string>();
-    const parent = last === ".."
-      ? resolveDirectory(root, [...names, last].join("/"), (dir) => absent.add(dir))
-      : resolveDirectory(root, names.join("/"), (dir) => absent.add(dir));
-    if (last === "..") return absolutePath(root, parent);
+    const note = (directory: string) => absent.add(directory);
+    if (last === "..") return absolutePath(root, resolveDirectory(root, rest, note));
+    const parent = resolveDirectory(root, names.join("/"), note);
     const found = joinRelative(parent, last);
     const stat = absent.size > 0 ? null : lstatOrNull(absolutePath(root, found));
     if (!stat?.isSymbolicLink()) return absolutePath(root, found);
-    const target = fs.readlinkSync(absolutePath(root, found));
+    const target = readLink(absolutePath(root, found));
     rest = target.startsWith("/") ? target : joinRelative(parent, target);
   }
   throw new LayerfsError("image-invalid", loopMessage(path));
@@ -103,6 +102,16 @@ export function lstatOrNull(absolute: string): fs.Stats | null {
     if (name === "ENOENT" || name === "ENOTDIR") return null;
     throw storageError(error, `Cannot look up "${absolute}"`);
   }
+}
+
+/** readlink(2). Deno puts U+FFFD where a target is not UTF-8, which then names something else. */
+function readLink(absolute: string): string {
+  const target = fs.readlinkSync(absolute);
+  if (!target.includes("\u{FFFD}")) return target;
+  throw new LayerfsError(
+    "unsupported",
+    `Cannot follow the symbolic link "${absolute}": its target is not UTF-8`,
+  );
 }
 
 function loopMessage(path: string): string {

@@ -23,6 +23,7 @@ export function recordOwner(attributes: Attributes): { kept: Attributes; dropped
   const xattrs = new Map<string, Uint8Array>();
   const dropped: string[] = [];
   for (const [name, value] of attributes.xattrs ?? []) {
+    if (name === ROOTLESS_XATTR) continue; // ours to say, not the image's
     if (name.startsWith("user.")) xattrs.set(name, value);
     else dropped.push(name);
   }

@@ -17,6 +17,7 @@ import {
   readAttributes,
   setTime,
 } from "./attributes.ts";
+import { RawNames } from "./raw_names.ts";
 import { absolutePath, joinRelative, lstatOrNull, resolveDirectory } from "./root_path.ts";
 import { SpecialFiles } from "./special_files.ts";
 
@@ -41,6 +42,8 @@ export class Tree {
   readonly asRoot: boolean;
   /** Entries that wait for the tar child. */
   readonly special: SpecialFiles;
+  /** Names that wait for the end. */
+  readonly rawNames: RawNames;
   /** Directories whose attributes are to be set at the end, and those attributes. */
   readonly #directories = new Map<string, Attributes>();
   /** Parents as entries name them, and the real directories that they are. */
@@ -54,6 +57,7 @@ export class Tree {
     this.root = root;
     this.asRoot = asRoot;
     this.special = new SpecialFiles(root, scratch, asRoot);
+    this.rawNames = new RawNames(root, scratch);
     if (fs.readdirSync(root).length === 0) this.#directories.set("", IMPLIED_DIRECTORY);
   }
 
@@ -127,30 +131,43 @@ export class Tree {
     if (!stat.isFile()) this.#resolved.clear();
   }
 
-  /** Writes what waits, and gives every directory its attributes. The tree is complete then. */
+  /**
+   * Writes what waits, and gives every directory its attributes and every file its real name. The
+   * tree is complete then.
+   */
   finish(): void {
     this.special.flush();
     // A child's path sorts behind its parent's: children first, as a parent may bar the way.
     const paths = [...this.#directories.keys()].sort().reverse();
-    const inexact = paths.filter((path) => this.#needsTar(this.#directories.get(path)!));
-    for (const path of inexact) this.special.addDirectory(path, this.#directories.get(path)!);
-    this.special.flush();
-    const byTar = new Set(inexact);
-    for (const path of paths) this.#setAttributes(path, byTar.has(path));
+    const within = (path: string) => !this.rawNames.isEmpty && this.rawNames.isBelowToken(path);
+    for (const path of paths.filter(within)) {
+      this.rawNames.rename(path);
+      this.#setAttributes([path]);
+    }
+    const others = paths.filter((path) => !within(path));
+    for (const path of others) this.rawNames.rename(path);
+    this.#setAttributes(others);
     this.#directories.clear();
     this.#resolved.clear();
   }
 
-  #needsTar(attributes: Attributes): boolean {
-    return attributes.xattrs !== null || !isSettableTime(attributes.mtime);
-  }
-
-  #setAttributes(path: string, byTar: boolean): void {
-    const attributes = this.#directories.get(path)!;
-    const absolute = this.absolute(path);
-    if (!byTar && this.asRoot) fs.lchownSync(absolute, attributes.uid, attributes.gid);
-    fs.chmodSync(absolute, attributes.mode);
-    if (!byTar) setTime(absolute, attributes.mtime);
+  /** Sets the attributes of directories, children before parents. */
+  #setAttributes(paths: readonly string[]): void {
+    const byTar = new Set(paths.filter((path) => needsTar(this.#directories.get(path)!)));
+    for (const path of byTar) {
+      const attributes = this.#directories.get(path)!;
+      this.special.addDirectory(path, { ...attributes, mode: attributes.mode | WORKING_MODE });
+    }
+    this.special.flush();
+    for (const path of paths) {
+      const attributes = this.#directories.get(path)!;
+      const absolute = this.absolute(path);
+      if (!byTar.has(path) && this.asRoot) {
+        fs.lchownSync(absolute, attributes.uid, attributes.gid);
+      }
+      fs.chmodSync(absolute, attributes.mode);
+      if (!byTar.has(path)) setTime(absolute, attributes.mtime);
+    }
   }
 
   /** Notes what a directory that was there before us has, so that our work leaves no trace. */
@@ -170,4 +187,9 @@ export class Tree {
       if (known === path || known.startsWith(`${path}/`)) this.#directories.delete(known);
     }
   }
+}
+
+/** Whether a directory has what only tar can set. */
+function needsTar(attributes: Attributes): boolean {
+  return attributes.xattrs !== null || !isSettableTime(attributes.mtime);
 }

@@ -1,0 +1,82 @@
+/**
+ * Names that are not UTF-8, which Deno cannot say.
+ *
+ * While a tree is made, a token stands for such a name (see core/raw_name.ts). At the end mv(1)
+ * gives each file its real name: it takes the bytes from xargs(1), which takes them from its input.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { LayerfsError } from "../errors.ts";
+import { runSync } from "../process.ts";
+import { joinRelative, lstatOrNull } from "./root_path.ts";
+
+export class RawNames {
+  readonly #root: string;
+  readonly #scratch: string;
+  /** Tokens by the directory they are in, and the bytes they stand for. */
+  readonly #children = new Map<string, Map<string, Uint8Array>>();
+
+  constructor(root: string, scratch: string) {
+    this.#root = root;
+    this.#scratch = scratch;
+  }
+
+  /** Whether any name has been noted. */
+  get isEmpty(): boolean {
+    return this.#children.size === 0;
+  }
+
+  /** Notes that `token` in the directory `parent` stands for the name `bytes`. */
+  note(parent: string, token: string, bytes: Uint8Array): void {
+    const children = this.#children.get(parent) ?? new Map<string, Uint8Array>();
+    this.#children.set(parent, children.set(token, bytes));
+  }
+
+  /** Whether a directory is at or below a token: it is out of reach once that has its real name. */
+  isBelowToken(path: string): boolean {
+    for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
+      const slash = path.lastIndexOf("/", end - 1);
+      const parent = path.slice(0, Math.max(slash, 0));
+      if (this.#children.get(parent)?.has(path.slice(slash + 1, end))) return true;
+    }
+    return false;
+  }
+
+  /** Gives the noted children of `parent` that are still there their real names. */
+  rename(parent: string): void {
+    const children = this.#children.get(parent);
+    if (children === undefined) return;
+    const parts: Uint8Array[] = [];
+    const encoder = new TextEncoder();
+    const directory = encoder.encode(`${this.#root}/${joinRelative(parent, "")}`);
+    for (const [token, bytes] of children) {
+      const from = `${this.#root}/${joinRelative(parent, token)}`;
+      if (lstatOrNull(from) === null) continue;
+      parts.push(encoder.encode(`${from}\0`), directory, bytes, new Uint8Array(1));
+    }
+    if (parts.length > 0) this.#move(parts);
+  }
+
+  #move(pairs: readonly Uint8Array[]): void {
+    const list = `${this.#scratch}/raw-names`;
+    const fd = fs.openSync(list, "wx", 0o600);
+    try {
+      for (const part of pairs) fs.writeSync(fd, part);
+    } finally {
+      fs.closeSync(fd);
+    }
+    const { code, stderr } = runSync("xargs", [
+      "--null",
+      `--arg-file=${list}`,
+      "--max-args=2",
+      "mv",
+      "--no-target-directory",
+      "--",
+    ]);
+    fs.unlinkSync(list);
+    if (code === 0) return;
+    throw new LayerfsError("storage", `Cannot name files that are not UTF-8: ${stderr.trim()}`);
+  }
+}
