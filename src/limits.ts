@@ -13,6 +13,15 @@ export const MAX_JSON_DEPTH = 64;
 /** Indexes within indexes: none known in practice goes beyond 2. */
 export const MAX_INDEX_DEPTH = 8;
 
+/**
+ * Entries of all the indexes of one image together. A multi-platform image has some 20, a layout
+ * with years of tags some thousands.
+ */
+export const MAX_INDEX_ENTRIES = 100_000;
+
+/** Members of an oci-archive or docker-archive: a few for each layer. */
+export const MAX_ARCHIVE_MEMBERS = 100_000;
+
 /** Layers of one image. Docker stops at 127; more is asked for (moby/buildkit#3067). */
 export const MAX_LAYERS = 4096;
 
