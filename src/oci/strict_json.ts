@@ -43,8 +43,8 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    // V8 says what it expected, and in which line and column.
-    throw unreadable(what, `it is not JSON: ${(error as SyntaxError).message}`);
+    // V8 says what it expected and quotes some of the text, as it is.
+    throw unreadable(what, `it is not JSON: ${printable((error as SyntaxError).message)}`);
   }
   // JSON.parse keeps the last of several equal names, so fewer names mean duplicates. Their place
   // is looked for only then.
@@ -174,15 +174,20 @@ export function joinPath(path: string, name: string): string {
 /** Characters of a value that a message shows. */
 const QUOTE_LENGTH = 100;
 
-/**
- * A value as messages show it: JSON, shortened, and with nothing that moves a terminal's cursor or
- * turns its text around (control and bidirectional characters stand as \u escapes).
- */
+/** A value as messages show it: JSON, shortened, and printable. */
 export function quote(value: unknown): string {
   const json = JSON.stringify(value) ?? String(value);
-  const short = json.length > QUOTE_LENGTH ? `${json.slice(0, QUOTE_LENGTH)}…` : json;
-  return short.replace(
-    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+  return printable(json.length > QUOTE_LENGTH ? `${json.slice(0, QUOTE_LENGTH)}…` : json);
+}
+
+/**
+ * Text with nothing that moves a terminal's cursor or turns its writing around: control and
+ * bidirectional characters stand as \u escapes.
+ */
+function printable(text: string): string {
+  return text.replace(
+    // deno-lint-ignore no-control-regex -- control characters are what this is about
+    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
