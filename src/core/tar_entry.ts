@@ -5,8 +5,9 @@
  * @module
  */
 
-import { encodeName, type RawNames } from "./raw_name.ts";
-import { decodeUtf8 } from "./raw_name.ts";
+import type { Buffer } from "node:buffer";
+import { EVENTS } from "./instance.ts";
+import { decodeUtf8, encodeName, type RawNames } from "./raw_name.ts";
 import { unpackXattrs } from "./xattrs.ts";
 
 /** What an entry creates. Regular files are "file", whatever of the five type flags they had. */
@@ -82,8 +83,9 @@ const HEAD = 96;
 const GLOBALS = 0x30000;
 const WHITEOUT_PREFIX = 4;
 
-/** Views of the whole linear memory. */
+/** Views of the whole linear memory. Its growth detaches them. */
 export interface MemoryViews {
+  readonly buffer: Buffer;
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
   readonly floats: Float64Array;
@@ -94,9 +96,16 @@ export function entryNode(views: MemoryViews, at: number): number {
   return views.words[(at >> 2) + 16] ?? 0;
 }
 
-/** Decodes the ENTRY record at byte `at`. `state` is what the path was before: 0, 1 or 2. */
+/**
+ * Decodes the ENTRY record at byte `at`.
+ *
+ * @param text all records of the batch, one character a byte: ASCII names are cut out of it, which
+ * takes a tenth of the time of decoding each (measured)
+ * @param state what the path was before: 0, 1 or 2
+ */
 export function decodeEntry(
   views: MemoryViews,
+  text: string,
   at: number,
   state: number,
   rawNames: RawNames,
@@ -104,16 +113,16 @@ export function decodeEntry(
   const word = (index: number) => views.words[(at >> 2) + index] ?? 0;
   const float = (index: number) => views.floats[(at >> 3) + index] ?? 0;
   const flags = word(13);
-  const pathEnd = at + HEAD + word(17);
-  const pathBytes = views.bytes.subarray(at + HEAD, pathEnd);
-  const path = flags & PATH_ASCII ? ascii(pathBytes) : encodeName(pathBytes, rawNames);
+  const pathStart = at + HEAD;
+  const pathEnd = pathStart + word(17);
+  const linkEnd = pathEnd + word(18);
+  const path = flags & PATH_ASCII
+    ? text.slice(pathStart - EVENTS, pathEnd - EVENTS)
+    : encodeName(views.bytes.subarray(pathStart, pathEnd), rawNames);
   const type = TYPES[word(12)] ?? "file";
-  const link = decodeLink(
-    views.bytes.subarray(pathEnd, pathEnd + word(18)),
-    type,
-    (flags & LINK_ASCII) !== 0,
-    rawNames,
-  );
+  const link = flags & LINK_ASCII
+    ? { path: text.slice(pathEnd - EVENTS, linkEnd - EVENTS), bytes: null }
+    : decodeLink(views.bytes.subarray(pathEnd, linkEnd), type, rawNames);
   const whiteout = WHITEOUTS[word(19)] ?? "none";
   const headerOffset = float(1);
   return {
@@ -137,14 +146,12 @@ export function decodeEntry(
   };
 }
 
+/** A link name that is not ASCII. */
 function decodeLink(
   bytes: Uint8Array,
   type: TarEntryType,
-  isAscii: boolean,
   rawNames: RawNames,
 ): { path: string; bytes: Uint8Array | null } {
-  if (bytes.length === 0) return { path: "", bytes: null };
-  if (isAscii) return { path: ascii(bytes), bytes: null };
   if (type === "hardlink") return { path: encodeName(bytes, rawNames), bytes: null };
   const text = decodeUtf8(bytes);
   return text === undefined
@@ -174,9 +181,4 @@ function decodeXattrs(
   unpackXattrs(views.bytes.subarray(GLOBALS, GLOBALS + globalLength), xattrs, place);
   unpackXattrs(views.bytes.subarray(pointer, pointer + length), xattrs, place);
   return xattrs.size === 0 ? null : xattrs;
-}
-
-/** Decodes ASCII; TextDecoder costs more than this on short strings (measured). */
-function ascii(bytes: Uint8Array): string {
-  return String.fromCharCode.apply(null, bytes as unknown as number[]);
 }

@@ -17,6 +17,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { createHash, type Hash } from "node:crypto";
 import { LayerfsError } from "../errors.ts";
 import { MAX_PATH_BYTES, MAX_PAX_BYTES } from "../limits.ts";
@@ -206,12 +207,13 @@ export class TarScanner {
   }
 
   #deliver(end: number, visitor: TarVisitor): void {
+    const text = this.#views.buffer.toString("latin1", EVENTS, end);
     for (let at = EVENTS; at < end;) {
       // Views are read anew each time: the visitor may have added paths, which can grow the memory.
       const words = this.#views.words;
       const kind = words[at >> 2];
       const size = words[(at >> 2) + 1] ?? 0;
-      if (kind === ENTRY) visitor.entry(this.#entry(at));
+      if (kind === ENTRY) visitor.entry(this.#entry(text, at));
       else if (kind === DATA) {
         const start = words[(at >> 2) + 4] ?? 0;
         const bytes = this.#views.bytes.subarray(start, start + (words[(at >> 2) + 5] ?? 0));
@@ -221,11 +223,11 @@ export class TarScanner {
     }
   }
 
-  #entry(at: number): TarEntry {
+  #entry(text: string, at: number): TarEntry {
     const node = entryNode(this.#views, at);
     const state = node === 0 ? 0 : this.#wasm.seenMark(node);
     try {
-      return decodeEntry(this.#views, at, state, this.rawNames);
+      return decodeEntry(this.#views, text, at, state, this.rawNames);
     } catch (error) {
       if (error instanceof LayerfsError) this.#failure = error;
       throw error;
@@ -254,6 +256,7 @@ export class TarScanner {
 function viewsOf(wasm: Exports): MemoryViews {
   const buffer = wasm.memory.buffer;
   return {
+    buffer: Buffer.from(buffer),
     bytes: new Uint8Array(buffer),
     words: new Uint32Array(buffer),
     floats: new Float64Array(buffer),
