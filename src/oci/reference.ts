@@ -80,7 +80,8 @@ const REF_NAME = /^[A-Za-z0-9_][A-Za-z0-9._:@+/-]*$/;
 // distribution-spec, "Pulling manifests".
 const REPOSITORY =
   /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
-const HOST = /^(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
+const LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?";
+const HOST = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[0-9A-Fa-f:.]+\\])(?::[0-9]{1,5})?$`);
 
 /** Characters of `HOST/REPO` that clients commonly take (distribution-spec). */
 const MAX_NAME_LENGTH = 255;
@@ -142,15 +143,15 @@ function splitHost(named: string, reference: string): { host: string; repository
   const host = given === "index.docker.io" ? "docker.io" : given;
   const path = hasHost ? named.slice(slash + 1) : named;
   const repository = host === "docker.io" && !path.includes("/") ? `library/${path}` : path;
+  if (host.length + 1 + repository.length > MAX_NAME_LENGTH) {
+    throw wrong(reference, `the name is longer than ${MAX_NAME_LENGTH} characters`);
+  }
   if (!HOST.test(host) || !REPOSITORY.test(repository)) {
     throw wrong(
       reference,
       `${quote(named)} is no image name, [HOST[:PORT]/]NAME in lowercase; files are named by ` +
         "oci:DIR, oci-archive:FILE or docker-archive:FILE",
     );
-  }
-  if (host.length + 1 + repository.length > MAX_NAME_LENGTH) {
-    throw wrong(reference, `the name is longer than ${MAX_NAME_LENGTH} characters`);
   }
   return { host, repository };
 }
