@@ -231,6 +231,7 @@ export class LayerApplier implements TarVisitor {
 }
 
 function header(place: Place, entry: TarEntry, attributes: Attributes): TarHeader {
-  const { type, linkPath, linkBytes, major, minor } = entry;
-  return { type, path: place.path, linkPath: linkBytes ?? linkPath, major, minor, ...attributes };
+  const { type, major, minor } = entry;
+  const base = { type, path: place.path, major, minor, ...attributes };
+  return type === "symlink" ? { ...base, linkPath: entry.linkBytes ?? entry.linkPath } : base;
 }
