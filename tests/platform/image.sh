@@ -1,12 +1,16 @@
 #!/bin/bash
-# Builds the real image of the platform tests and of bench/peers.ts: an OCI layout DIR/image, tag "debian".
+# Builds the real images of the platform tests and of bench/peers.ts, and what they are compared with.
 #
-#   image.sh DIR          (root; network to a Debian mirror; about 50 s, 330 MB)
+#   image.sh DIR          (root; network to a Debian mirror; about 80 s, 1 GB)
 #
-# Layers: 1 Debian by mmdebstrap, 2 packages (Python, Node, git), 3 deletions and replacements of every
-# kind (these two written by `umoci repack`), 4 what only GNU tar writes (pax times and xattrs, sparse
-# files, devices, opaque directories, odd names), 5 a hardlink to a file of a lower layer, 6 many small files, 7 large ones.
-# The layout appears under its name only when it is complete.
+# DIR/image      an OCI layout with two tags. "debian" has these layers: 1 Debian by mmdebstrap,
+#                2 packages (Python, Node, git), 3 deletions and replacements (these two written by
+#                `umoci repack`), 4 what only GNU tar writes (pax times, xattrs, sparse files, devices,
+#                opaque directories, odd names), 5 a hardlink to a file of a lower layer, 6 many small
+#                files, 7 large ones. "replaced" is small: directories with children become other things.
+# DIR/reference  bundle of `umoci unpack` of "debian"
+# DIR/replaced   the tree that "replaced" was packed from (umoci's own unpacking of it loses a file)
+# The layout appears under its name last, when everything is complete.
 set -euo pipefail
 
 work=$(realpath "$1")
@@ -55,8 +59,6 @@ unshare --mount --propagation private bash -euo pipefail -c '
 mkdir "$root"/srv/{emptied,gone,to-file,to-link,opaque,opaque/below}
 echo lower >"$root"/srv/emptied/file
 echo lower >"$root"/srv/gone/file
-echo lower >"$root"/srv/to-file/file
-echo lower >"$root"/srv/to-link/file
 echo lower >"$root"/srv/opaque/hidden
 echo lower >"$root"/srv/opaque/below/hidden
 echo lower >"$root"/srv/to-directory
@@ -175,6 +177,24 @@ umoci config --image "$tag" --architecture amd64 --os linux \
   --config.entrypoint /bin/sh --config.cmd -c --config.cmd 'cat /etc/os-release' \
   --config.env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   --config.env LAYERFS_TEST=platform --config.workingdir /srv --config.label org.example.made-by=image.sh
+
+echo "image replaced: directories that are not empty become files and links" >&2
+# On its own: umoci writes whiteouts below the new file, which umoci reads and buildah refuses.
+rm -rf "$bundle"
+umoci new --image "$part:replaced"
+umoci unpack --image "$part:replaced" "$bundle"
+mkdir -p "$root"/{to-file,to-link,to-fifo}/below "$root/elsewhere"
+echo lower | tee "$root"/{to-file,to-link,to-fifo}/{,below/}file >"$root/elsewhere/file"
+umoci repack --image "$part:replaced" --refresh-bundle "$bundle"
+rm -r "$root"/to-*
+echo upper >"$root/to-file"
+ln -s elsewhere "$root/to-link"
+mkfifo "$root/to-fifo"
+umoci repack --image "$part:replaced" "$bundle"
+
 umoci gc --layout "$part"
-rm -rf "$work/image"
+rm -rf "$work"/{image,reference,replaced}
+mv "$root" "$work/replaced"
+echo "unpacking debian by umoci" >&2
+umoci unpack --image "$tag" "$work/reference"
 mv "$part" "$work/image"

@@ -1,0 +1,195 @@
+/**
+ * What the platform tests share: programs, a work directory that cleans up after itself, the real
+ * image and the command line of layerfs as its task in deno.json starts it.
+ *
+ * Tests run as root. They mount and unmount inside their own work directories only. Programs are
+ * all started through `env`, so that `--allow-run=env` is the one permission that this takes.
+ *
+ * @module
+ */
+
+import { differences, readTree, type Tree } from "./compare.ts";
+
+/** Holds the image and its reference tree from one run to the next. */
+export const CACHE = Deno.env.get("LAYERFS_PLATFORM_CACHE") ?? "/var/tmp/layerfs-platform-cache";
+
+const REPOSITORY = new URL("../../", import.meta.url).pathname;
+
+/** What a program left behind. */
+export interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** How a program is started. */
+export interface ProgramOptions {
+  cwd?: string;
+  /** Variables on top of the test's own. */
+  env?: Record<string, string>;
+}
+
+/** Starts a program, with its output in pipes. */
+export function start(argv: readonly string[], options: ProgramOptions = {}): Deno.ChildProcess {
+  return new Deno.Command("env", {
+    args: [...argv],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    ...options,
+  }).spawn();
+}
+
+/** Waits for the end of a program. */
+export async function outcome(child: Deno.ChildProcess): Promise<Outcome> {
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** Runs a program, whatever its exit status. */
+export function run(argv: readonly string[], options: ProgramOptions = {}): Promise<Outcome> {
+  return outcome(start(argv, options));
+}
+
+/** Runs a program that must succeed, and returns what it printed. */
+export async function must(argv: readonly string[], options?: ProgramOptions): Promise<string> {
+  const { code, stdout, stderr } = await run(argv, options);
+  if (code !== 0) throw new Error(`${argv.join(" ")}: exit status ${code}: ${stderr}${stdout}`);
+  return stdout;
+}
+
+/** A directory of the test's own, on the disk, readable for everyone; gone at the end of the test. */
+export class Work implements AsyncDisposable {
+  readonly directory: string;
+  readonly #undo: (() => Promise<unknown>)[] = [];
+
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  static async create(): Promise<Work> {
+    const directory = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "layerfs-platform-" });
+    await Deno.chmod(directory, 0o755);
+    return new Work(directory);
+  }
+
+  /** A path in the directory. */
+  path(name: string): string {
+    return `${this.directory}/${name}`;
+  }
+
+  /** Registers what is to be undone at the end, whatever happens; the last one comes first. */
+  defer(undo: () => Promise<unknown>): void {
+    this.#undo.push(undo);
+  }
+
+  /** Mounts a tmpfs of `size` (as mount takes it) and returns its path. */
+  async tmpfs(name: string, size: string): Promise<string> {
+    const path = this.path(name);
+    await Deno.mkdir(path);
+    await must(["mount", "-t", "tmpfs", "-o", `size=${size},mode=755`, "layerfs-platform", path]);
+    this.defer(() => must(["umount", path]));
+    return path;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const failures: unknown[] = [];
+    for (const undo of this.#undo.reverse()) {
+      await undo().catch((error) => failures.push(error));
+    }
+    // Not Deno.remove: names in here need not be UTF-8. Never across a mount that is still there.
+    await must(["rm", "-rf", "--one-file-system", this.directory]);
+    if (failures.length > 0) throw new AggregateError(failures, "clean-up of a platform test");
+  }
+}
+
+/** Builds the images where the cache has none, or has those of another image.sh. */
+async function buildImages(): Promise<void> {
+  const script = new URL("image.sh", import.meta.url).pathname;
+  await Deno.mkdir(CACHE, { recursive: true });
+  const build = `
+    sum=$(sha256sum <"$1")
+    [ -e "$2/image" ] && [ "$(cat "$2/built-by" 2>/dev/null)" = "$sum" ] && exit 0
+    "$1" "$2" >&2 && printf %s "$sum" >"$2/built-by"`;
+  // The lock: test files and the benchmark may run at the same time.
+  await must(["flock", `${CACHE}/lock`, "bash", "-c", build, "build", script, CACHE]);
+}
+
+let images: Promise<void> | undefined;
+
+/** The reference of a real image (image.sh says what is in them). */
+export async function image(tag: "debian" | "replaced"): Promise<string> {
+  await (images ??= buildImages());
+  return `oci:${CACHE}/image:${tag}`;
+}
+
+let reference: Promise<Tree> | undefined;
+
+/** The tree that `umoci unpack` made of the image "debian". */
+export async function referenceTree(): Promise<Tree> {
+  await image("debian");
+  return await (reference ??= readTree(`${CACHE}/reference/rootfs`));
+}
+
+/** Fails with the first differences unless the tree at `path` is `expected`. */
+export async function assertTree(path: string, expected: Tree): Promise<void> {
+  const lines = differences(await readTree(path), expected);
+  if (lines.length > 0) {
+    throw new Error(`${path}: ${lines.length} differences:\n${lines.slice(0, 40).join("\n")}`);
+  }
+}
+
+/** The program and flags of the task `layerfs` in deno.json, for a checkout at `root`. */
+export async function layerfsCommand(root = REPOSITORY, deno = Deno.execPath()): Promise<string[]> {
+  const config: unknown = JSON.parse(await Deno.readTextFile(`${REPOSITORY}deno.json`));
+  const tasks = (config as { tasks?: Record<string, string | { command: string }> }).tasks;
+  const task = tasks?.layerfs;
+  const command = (typeof task === "string" ? task : task?.command ?? "").trim().split(/\s+/);
+  if (command[0] !== "deno" || command.at(-1) !== "mod.ts") {
+    throw new Error(`the task "layerfs" is "${command.join(" ")}", not "deno run … mod.ts"`);
+  }
+  return [deno, ...command.slice(1, -1), `${root}/mod.ts`];
+}
+
+/** What a test reads of `create --json`. */
+export interface Created {
+  id: string;
+  bundle: string;
+  rootfs: string;
+  driver: string;
+  source: string;
+  layers: { total: number; reused: number; applied: number };
+  warnings: string[];
+}
+
+/** layerfs with a store, driver `directory`. */
+export class Layerfs {
+  constructor(readonly command: readonly string[], readonly store: string) {}
+
+  /** layerfs of this checkout, as root, with a store in `work`. */
+  static async inside(work: Work): Promise<Layerfs> {
+    return new Layerfs(await layerfsCommand(), work.path("store"));
+  }
+
+  /** The whole command line for `args`. */
+  argv(args: readonly string[]): string[] {
+    return [...this.command, "--store", this.store, "--driver", "directory", ...args];
+  }
+
+  /** Runs layerfs, whatever its exit status. */
+  run(args: readonly string[]): Promise<Outcome> {
+    return run(this.argv(args));
+  }
+
+  /** `layerfs create --json ARGS…`, which must succeed. */
+  async create(args: readonly string[]): Promise<Created> {
+    return JSON.parse(await must(this.argv(["create", "--json", ...args])));
+  }
+
+  /** The names in the store, without the lock that stays. */
+  async contents(): Promise<string[]> {
+    const names = await must(["find", this.store, "-mindepth", "1", "-printf", "%y %P\\n"]);
+    return names.split("\n").filter((name) => name !== "" && name !== "f publish.lock").sort();
+  }
+}
