@@ -1,0 +1,33 @@
+/**
+ * Where the commands are: each in a file of its own, loaded when it is called, so that `--help` and
+ * `--version` load none of them.
+ *
+ * @module
+ */
+
+import type { Handler } from "./context.ts";
+import type { Options } from "./spec.ts";
+import type { CommandName, SPECS } from "./specs.ts";
+
+/** One loader for each command of the table; its handler takes just the options listed there. */
+type Loaders = {
+  readonly [N in CommandName]: () => Promise<Handler<(typeof SPECS)[N]["options"]>>;
+};
+
+const LOADERS: Loaders = {
+  create: async () => (await import("./commands/create.ts")).create,
+  run: async () => (await import("./commands/run.ts")).run,
+  rm: async () => (await import("./commands/rm.ts")).rm,
+  ps: async () => (await import("./commands/ps.ts")).ps,
+  inspect: async () => (await import("./commands/inspect.ts")).inspect,
+  info: async () => (await import("./commands/info.ts")).info,
+  completions: async () => (await import("./commands/completions.ts")).completions,
+};
+
+/**
+ * Loads a command. The parser has made the values from the same table entry that the handler's type
+ * is made from, which is what makes the general type of the result right.
+ */
+export async function loadCommand(name: CommandName): Promise<Handler<Options>> {
+  return await LOADERS[name]() as Handler<Options>;
+}

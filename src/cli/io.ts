@@ -1,0 +1,98 @@
+/**
+ * What the command line needs of the process it runs in: everything that a test wants to replace.
+ *
+ * @module
+ */
+
+import { writeSync } from "node:fs";
+import { LayerfsError } from "../errors.ts";
+
+/** Whoever read our output has gone, as head(1) does: there is nobody left to tell anything. */
+export class ReaderGoneError extends Error {
+  override readonly name = "ReaderGoneError";
+}
+
+/** The process around a command. */
+export interface Io {
+  /** Writes all of `text` to standard output. */
+  readonly stdout: (text: string) => void;
+  /** Writes all of `text` to standard error. */
+  readonly stderr: (text: string) => void;
+  /** Standard output is a terminal. */
+  readonly stdoutIsTerminal: boolean;
+  /** Standard error is a terminal. */
+  readonly stderrIsTerminal: boolean;
+  /** Characters of a line of the terminal. */
+  readonly columns: number;
+  /** Colours are unwanted (NO_COLOR). */
+  readonly noColor: boolean;
+  /**
+   * Values of environment variables.
+   *
+   * @throws {LayerfsError} `permission-missing`, with one flag for all of `names`
+   */
+  readonly env: (names: readonly string[]) => ReadonlyMap<string, string>;
+  /** Numeric user id. */
+  readonly uid: () => number;
+  /** Calls `listener` with each SIGINT and SIGTERM; returns what ends that. */
+  readonly onInterrupt: (listener: (signal: string) => void) => () => void;
+}
+
+/** The process we are in. */
+export function systemIo(): Io {
+  const stderrIsTerminal = Deno.stderr.isTerminal();
+  return {
+    stdout: (text) => writeAll(1, text),
+    stderr: (text) => writeAll(2, text),
+    stdoutIsTerminal: Deno.stdout.isTerminal(),
+    stderrIsTerminal,
+    columns: stderrIsTerminal ? Deno.consoleSize().columns : 80,
+    noColor: Deno.noColor,
+    env: readEnvironment,
+    uid: () => Deno.uid() ?? 0,
+    onInterrupt: (listener) => {
+      const removals = (["SIGINT", "SIGTERM"] as const).map((signal) => {
+        const handler = () => listener(signal);
+        Deno.addSignalListener(signal, handler);
+        return () => Deno.removeSignalListener(signal, handler);
+      });
+      return () => removals.forEach((remove) => remove());
+    },
+  };
+}
+
+/** Milliseconds until a pipe that is full, and was opened not to wait, is tried again. */
+const RETRY = 5;
+
+/** Writes all of `text`: a pipe may take less than it is given, or nothing for now. */
+function writeAll(descriptor: number, text: string): void {
+  let bytes: Uint8Array = new TextEncoder().encode(text);
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(writeSync(descriptor, bytes));
+    } catch (cause) {
+      if (cause instanceof Deno.errors.BrokenPipe) {
+        throw new ReaderGoneError("Cannot write: the reader has gone", { cause });
+      }
+      if (!(cause instanceof Deno.errors.WouldBlock)) throw cause;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY);
+    }
+  }
+}
+
+function readEnvironment(names: readonly string[]): ReadonlyMap<string, string> {
+  try {
+    const pairs = names.map((name) => [name, Deno.env.get(name)] as const);
+    return new Map(pairs.filter((pair): pair is [string, string] => pair[1] !== undefined));
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotCapable)) throw cause;
+    const flag = `--allow-env=${names.join(",")}`;
+    throw new LayerfsError(
+      "permission-missing",
+      `Cannot read ${names.join(", ")} from the environment: Deno may not do this; ` +
+        `add ${flag} to its command line`,
+      { flag },
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * The command line: words in, an exit status out.
+ *
+ * @example
+ * ```ts no-eval
+ * import { main } from "./main.ts";
+ *
+ * Deno.exit(await main(["ps", "--json"]));
+ * ```
+ *
+ * @module
+ */
+
+import config from "../../deno.json" with { type: "json" };
+import { exitStatus, LayerfsError } from "../errors.ts";
+import type { Context, Outcome } from "./context.ts";
+import { explain } from "./explain.ts";
+import { commandHelp, overallHelp } from "./help.ts";
+import { type Io, ReaderGoneError, systemIo } from "./io.ts";
+import { type Globals, parse, type Parsed, wantsJson } from "./parse.ts";
+import { createStyle, printable } from "./style.ts";
+
+/** The version, which deno.json holds. */
+export const VERSION: string = config.version;
+
+type CommandLine = Extract<Parsed, { kind: "command" }>;
+
+/**
+ * Runs one command line and prints what comes of it, errors included.
+ *
+ * @returns the exit status (see errors.ts)
+ */
+export async function main(args: readonly string[], io: Io = systemIo()): Promise<number> {
+  try {
+    return await runLine(args, io);
+  } catch (error) {
+    if (error instanceof ReaderGoneError) return exitStatus("unexpected");
+    throw error;
+  }
+}
+
+async function runLine(args: readonly string[], io: Io): Promise<number> {
+  let parsed: Parsed | undefined;
+  try {
+    parsed = parse(args);
+    if (parsed.kind === "help") {
+      io.stdout(parsed.name === undefined ? overallHelp() : commandHelp(parsed.name));
+      return 0;
+    }
+    if (parsed.kind === "version") {
+      io.stdout(parsed.globals.json ? toJson({ version: VERSION }) : `layerfs ${VERSION}\n`);
+      return 0;
+    }
+    return print(await execute(parsed, io), parsed.globals, io);
+  } catch (error) {
+    if (error instanceof ReaderGoneError) throw error;
+    const name = parsed?.kind === "command" ? parsed.name : undefined;
+    return report(explain(error, `Cannot finish ${name ?? "layerfs"}`), {
+      json: parsed?.globals.json ?? wantsJson(args),
+      debug: parsed?.globals["log-level"] === "debug",
+    }, io);
+  }
+}
+
+/** Runs a command; SIGINT and SIGTERM abort it, and it is waited for until it has cleaned up. */
+async function execute(line: CommandLine, io: Io): Promise<Outcome> {
+  const { globals } = line;
+  const controller = new AbortController();
+  const stopListening = io.onInterrupt((signal) => {
+    const message = `Cannot finish ${line.name}: interrupted by ${signal}`;
+    controller.abort(new LayerfsError("interrupted", message, { signal }));
+  });
+  const progress = showsProgress(globals, io) ? await progressLine(io) : undefined;
+  try {
+    // Loaded here: help and version need neither.
+    const { loadCommand } = await import("./commands.ts");
+    const { chooseStore } = await import("./store_choice.ts");
+    const context: Context = {
+      io,
+      globals,
+      style: createStyle(io.stdoutIsTerminal && !io.noColor),
+      signal: controller.signal,
+      ...(progress === undefined ? {} : { onProgress: (event) => progress.show(event) }),
+      store: () => {
+        const choice = chooseStore(globals, io);
+        debug(globals, io, `${line.name} on ${JSON.stringify(choice)}`);
+        return choice;
+      },
+    };
+    const handler = await loadCommand(line.name);
+    return await handler({ values: line.values, operands: line.operands }, context);
+  } finally {
+    progress?.clear();
+    stopListening();
+  }
+}
+
+function showsProgress(globals: Globals, io: Io): boolean {
+  return io.stderrIsTerminal && !globals.quiet && !globals["no-progress"];
+}
+
+async function progressLine(io: Io) {
+  const { ProgressLine } = await import("./progress.ts");
+  const { columns } = io;
+  return new ProgressLine({ write: io.stderr, columns, now: () => performance.now() });
+}
+
+/** Prints a result; returns its exit status. */
+function print(outcome: Outcome, globals: Globals, io: Io): number {
+  const { status = 0, document, text, warnings = [], remark } = outcome;
+  const style = createStyle(io.stderrIsTerminal && !io.noColor);
+  const level = globals["log-level"] ?? "warn";
+  if (!globals.quiet && !globals.json && level !== "error") {
+    for (const warning of warnings) {
+      io.stderr(`layerfs: ${style.yellow("warning:")} ${printable(warning)}\n`);
+    }
+  }
+  const watched = io.stderrIsTerminal || level === "info" || level === "debug";
+  if (remark !== undefined && watched && !globals.quiet && !globals.json) {
+    io.stderr(`${printable(remark)}\n`);
+  }
+  if (!globals.json) {
+    if (text !== undefined) io.stdout(text);
+  } else if (document !== undefined) io.stdout(toJson(document));
+  return status;
+}
+
+/** Prints an error; returns its exit status. */
+function report(error: LayerfsError, how: { json: boolean; debug: boolean }, io: Io): number {
+  const style = createStyle(io.stderrIsTerminal && !io.noColor);
+  if (how.json) io.stdout(toJson(error));
+  else io.stderr(`layerfs: ${style.red(printable(error.message, true))}\n`);
+  if (how.debug) {
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+      io.stderr(`${printable(cause.stack ?? cause.message, true)}\n`);
+    }
+  }
+  return exitStatus(error.code);
+}
+
+function debug(globals: Globals, io: Io, message: string): void {
+  if (globals["log-level"] === "debug") io.stderr(`layerfs: debug: ${printable(message)}\n`);
+}
+
+function toJson(document: unknown): string {
+  return JSON.stringify(document, null, 2) + "\n";
+}
