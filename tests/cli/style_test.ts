@@ -1,0 +1,40 @@
+import { assertEquals } from "@std/assert";
+import {
+  createStyle,
+  formatBytes,
+  formatClock,
+  formatDuration,
+  printable,
+} from "../../src/cli/style.ts";
+
+Deno.test("control characters cannot reach a terminal", () => {
+  assertEquals(printable("a\x1b[2Jb\x07\r\n\x9b"), "a\\x1b[2Jb\\x07\\x0d\\x0a\\x9b");
+  assertEquals(printable("a\u202eb\u2028"), "a\\u{202e}b\\u{2028}");
+  assertEquals(printable("a\n\tb\x1b", true), "a\n\tb\\x1b");
+  assertEquals(printable("größe 漢 🙂"), "größe 漢 🙂");
+});
+
+Deno.test("sizes have the unit that suits them", () => {
+  assertEquals([0, 999, 1000, 1_234_567, 610_000_000].map(formatBytes), [
+    "0 B",
+    "999 B",
+    "1 kB",
+    "1.2 MB",
+    "610 MB",
+  ]);
+});
+
+Deno.test("times have the unit that suits them", () => {
+  assertEquals([420, 12_340, 61_000, 3_723_000].map(formatDuration), [
+    "0.42 s",
+    "12.3 s",
+    "1:01",
+    "1:02:03",
+  ]);
+  assertEquals([0, 59.6, 3599.7].map(formatClock), ["0:00", "1:00", "1:00:00"]);
+});
+
+Deno.test("colours are there when they are wanted", () => {
+  assertEquals(createStyle(true).red("x"), "\x1b[31mx\x1b[39m");
+  assertEquals(createStyle(false).red("x"), "x");
+});
