@@ -14,6 +14,9 @@ const LIBARCHIVE = 0x80000000;
  * Adds packed attributes to `into`; later ones win. An empty value is an attribute of no bytes, as
  * GNU tar writes it, unless the name was set before: then it removes that (POSIX pax).
  *
+ * Names: GNU tar writes "%" as %25 and "=" as %3D in SCHILY records. libarchive writes every
+ * attribute twice, and url-encodes the name in both: its SCHILY record then is left out.
+ *
  * @throws {LayerfsError} image-invalid, when a LIBARCHIVE value is not base64 or a name is not UTF-8
  */
 export function unpackXattrs(
@@ -22,51 +25,51 @@ export function unpackXattrs(
   place: string,
 ): void {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
+  const twice = new Set<string>();
   for (let at = 0; at < packed.length;) {
     const kind = view.getUint32(at, true);
-    const nameLength = (kind & ~LIBARCHIVE) >>> 0;
-    const valueStart = at + 8 + nameLength;
-    const next = valueStart + view.getUint32(at + 4, true);
-    const rawName = packed.subarray(at + 8, valueStart);
-    const rawValue = packed.subarray(valueStart, next);
-    const encoded = (kind & LIBARCHIVE) !== 0;
-    const name = decodeUtf8(encoded ? urlDecode(rawName) : rawName);
-    const value = encoded ? base64Decode(rawValue) : rawValue.slice();
-    if (name === undefined || name === "" || name.includes("\0") || value === undefined) {
-      const found = JSON.stringify(String.fromCharCode(...rawName.subarray(0, 64)));
+    const nameEnd = at + 8 + ((kind & ~LIBARCHIVE) >>> 0);
+    const end = nameEnd + view.getUint32(at + 4, true);
+    const encoded = decodeUtf8(packed.subarray(at + 8, nameEnd)) ?? "\0";
+    const bytes = packed.subarray(nameEnd, end);
+    at = end;
+    const libarchive = (kind & LIBARCHIVE) !== 0;
+    if (!libarchive && twice.has(encoded)) continue;
+    const name = libarchive
+      ? decodeUrl(encoded)
+      : encoded.replace(/%25|%3D/g, (code) => code === "%25" ? "%" : "=");
+    const value = libarchive ? decodeBase64(bytes) : bytes.slice();
+    if (!name || name.includes("\0") || !value) {
+      const found = JSON.stringify(encoded.slice(0, 64));
       throw new LayerfsError(
         "image-invalid",
-        `Cannot read ${place}: the extended attribute ${found} is malformed`,
+        `Cannot read ${place}: extended attribute ${found} is malformed`,
       );
+    }
+    if (libarchive && name !== encoded) {
+      twice.add(encoded);
+      into.delete(encoded);
     }
     if (value.length === 0 && into.has(name)) into.delete(name);
     else into.set(name, value);
-    at = next;
   }
 }
 
-function base64Decode(bytes: Uint8Array): Uint8Array | undefined {
+function decodeBase64(bytes: Uint8Array): Uint8Array | undefined {
   try {
     // libarchive writes no padding; others do.
-    return Uint8Array.fromBase64(String.fromCharCode(...bytes), { lastChunkHandling: "loose" });
+    return Uint8Array.fromBase64(decodeUtf8(bytes) ?? "\0", { lastChunkHandling: "loose" });
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
 
-/** "%41" becomes "A"; a "%" before anything else stands for itself. */
-function urlDecode(bytes: Uint8Array): Uint8Array {
-  const out = new Uint8Array(bytes.length);
-  let length = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    const hex = bytes[at] === 0x25
-      ? String.fromCharCode(bytes[at + 1] ?? 0, bytes[at + 2] ?? 0)
-      : "";
-    if (/^[0-9A-Fa-f]{2}$/.test(hex)) {
-      out[length++] = parseInt(hex, 16);
-      at += 2;
-    } else out[length++] = bytes[at] ?? 0;
+function decodeUrl(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
   }
-  return out.subarray(0, length);
 }
