@@ -164,23 +164,27 @@ export async function runInherited(
   args: readonly string[],
   options: InheritOptions = {},
 ): Promise<number> {
-  const child = spawn(program, {
-    args: [...args],
-    cwd: options.cwd,
-    stdin: "inherit",
-    stdout: "inherit",
-    stderr: "inherit",
-  }, options.signal);
   const atTerminal = Deno.stdin.isTerminal();
+  let child: Deno.ChildProcess | null = null;
+  // Before the start: a signal that comes early must not end us and leave the program behind. Its
+  // listener runs after this turn of the event loop, when there is a child.
   const listeners = FORWARDED.map((name) => {
     const listener = () => {
-      if (!(atTerminal && FROM_TERMINAL.has(name))) send(child, name);
+      if (child !== null && !(atTerminal && FROM_TERMINAL.has(name))) send(child, name);
     };
     Deno.addSignalListener(name, listener);
     return () => Deno.removeSignalListener(name, listener);
   });
   try {
-    return (await waitFor(program, child, options.signal, () => child.status)).code;
+    const started = spawn(program, {
+      args: [...args],
+      cwd: options.cwd,
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+    }, options.signal);
+    child = started;
+    return (await waitFor(program, started, options.signal, () => started.status)).code;
   } finally {
     for (const remove of listeners) remove();
   }
