@@ -77,10 +77,9 @@ export function missingFlag(message: string): string {
   if (message.includes("unscoped")) return "--allow-read --allow-write";
   const flag = /--allow-[a-z]+/.exec(message)?.[0] ?? "--allow-all";
   const subject = /^Requires \w+ access to "(.*)"[,;]/.exec(message)?.[1];
-  if (subject === undefined) return flag;
-  // A comma separates values unless it is doubled (Deno's own escape).
-  const value = subject.replaceAll(",", ",,");
-  return /^[\w@%+=:,./-]+$/.test(value)
-    ? `${flag}=${value}`
-    : `'${flag}=${value.replaceAll("'", "'\\''")}'`;
+  // A comma separates values and cannot be escaped: such a path is out of reach of a narrow flag.
+  if (subject === undefined || subject.includes(",")) return flag;
+  return /^[\w@%+=:./-]+$/.test(subject)
+    ? `${flag}=${subject}`
+    : `'${flag}=${subject.replaceAll("'", "'\\''")}'`;
 }
