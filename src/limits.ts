@@ -43,3 +43,6 @@ export const EXPANSION_GRACE_BYTES = 4 * 1024 ** 3;
 
 /** Characters of a tag (distribution spec). */
 export const MAX_TAG_LENGTH = 128;
+
+/** Bytes of a rootfs's /etc/passwd or /etc/group that are read: real ones stay below 1 MiB. */
+export const MAX_ACCOUNTS_BYTES = 8 * 1024 * 1024;
