@@ -62,7 +62,8 @@ export interface TarHeader {
 /** Bytes of a tar block: headers are one block, content is filled up to whole ones. */
 export const BLOCK_SIZE = 512;
 
-const TYPE_FLAGS: Readonly<Record<TarEntryType, string>> = {
+/** The type flag of each type of entry, as the header has it. */
+export const TYPE_FLAGS: Readonly<Record<TarEntryType, string>> = {
   file: "0",
   hardlink: "1",
   symlink: "2",

@@ -1,0 +1,19 @@
+/**
+ * The files of an OCI image layout, wherever they are (image-spec image-layout.md).
+ *
+ * @module
+ */
+
+import type { BlobLocation } from "../blob/location.ts";
+
+/** Finds the files of a layout by their names in it, such as "index.json". */
+export interface LayoutFiles {
+  /** The directory or archive, as the user named it. */
+  readonly path: string;
+  /**
+   * Where the regular file `name` is; null where nothing has that name.
+   *
+   * @throws {LayerfsError} `image-invalid` where it is no regular file
+   */
+  locate(name: string): BlobLocation | null;
+}

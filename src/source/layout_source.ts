@@ -1,0 +1,120 @@
+/**
+ * Images of an OCI image layout, in a directory or in an archive (image-spec image-layout.md).
+ *
+ * @module
+ */
+
+import type { BlobLocation } from "../blob/location.ts";
+import { LayerfsError } from "../errors.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import { type Digest, digestAlgorithm, digestHex } from "../oci/digest.ts";
+import { Fields } from "../oci/fields.ts";
+import { parseIndex } from "../oci/image_index.ts";
+import type { LayoutReference } from "../oci/reference.ts";
+import { parseJson, quote } from "../oci/strict_json.ts";
+import { readDocument, readVerified, wrongSize } from "./document.ts";
+import type { DescriptorSource } from "./source.ts";
+import { walkIndexes } from "./index_walk.ts";
+import type { LayoutFiles } from "./layout_files.ts";
+import { listImages, selectDescriptors } from "./select_descriptors.ts";
+
+/** The only version there is (image-layout.md, "oci-layout file"). */
+const LAYOUT_VERSION = "1.0.0";
+
+/** The images of a layout that a reference means. */
+export class LayoutSource implements DescriptorSource {
+  readonly kind = "oci";
+  readonly reference: string;
+  readonly #files: LayoutFiles;
+  readonly #wanted: LayoutReference;
+
+  /** @throws {LayerfsError} `image-invalid` or `unsupported` for what is not a layout */
+  constructor(files: LayoutFiles, wanted: LayoutReference) {
+    this.#files = files;
+    this.#wanted = wanted;
+    const tag = wanted.tag === undefined ? "" : `:${wanted.tag}`;
+    const digest = wanted.digest === undefined ? "" : `@${wanted.digest}`;
+    this.reference = `${wanted.transport}:${wanted.path}${tag}${digest}`;
+    this.#checkVersion();
+  }
+
+  async index(): Promise<readonly Descriptor[]> {
+    const bytes = readDocument(this.#locateFile("index.json"), "index.json");
+    const { manifests } = parseIndex(bytes);
+    const { digest } = this.#wanted;
+    if (digest === undefined || manifests.some((entry) => entry.digest === digest)) {
+      return selectDescriptors(manifests, this.#wanted);
+    }
+    return [await this.#findNested(manifests, digest)];
+  }
+
+  document(descriptor: Descriptor): Promise<Uint8Array> {
+    return Promise.try(() => readVerified(descriptor, (wanted) => this.locate(wanted)));
+  }
+
+  locate(descriptor: Descriptor): BlobLocation {
+    const { digest, size } = descriptor;
+    // Only digests of known algorithms become paths: theirs are hex digits and nothing else.
+    const name = `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+    const location = this.#files.locate(name);
+    if (location === null) throw this.#missing(name, descriptor);
+    if (location.length !== size) throw wrongSize(digest, size, location.length);
+    return location;
+  }
+
+  close(): void {}
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** An entry of an index below index.json: a digest names it as well. */
+  async #findNested(manifests: readonly Descriptor[], digest: Digest): Promise<Descriptor> {
+    const document = (descriptor: Descriptor) => this.document(descriptor);
+    for await (const descriptor of walkIndexes(manifests, document, () => true)) {
+      if (descriptor.digest === digest) return descriptor;
+    }
+    throw new LayerfsError(
+      "not-found",
+      `Cannot find ${digest} in "${this.#files.path}": no index names it; there is ` +
+        listImages(manifests),
+      { digest },
+    );
+  }
+
+  /** An image without all of its content is broken: no other image may stand in for it. */
+  #missing(name: string, { digest, mediaType, urls }: Descriptor): LayerfsError {
+    const url = urls?.[0];
+    const hint = url === undefined ? "copy the whole image" : `it may be had from ${quote(url)}`;
+    return new LayerfsError(
+      "image-invalid",
+      `Cannot find ${digest} (${mediaType}) in "${this.#files.path}": there is no file "${name}"; ` +
+        hint,
+      { digest },
+    );
+  }
+
+  /** A file of the layout's own, without which this is none. */
+  #locateFile(name: string): BlobLocation {
+    const location = this.#files.locate(name);
+    if (location !== null) return location;
+    throw new LayerfsError(
+      "image-invalid",
+      `Cannot read image layout "${this.#files.path}": it has no "${name}", so it is not an OCI ` +
+        "image layout",
+      { path: this.#files.path },
+    );
+  }
+
+  #checkVersion(): void {
+    const bytes = readDocument(this.#locateFile("oci-layout"), "oci-layout");
+    const fields = new Fields("oci-layout", "", parseJson(bytes, "oci-layout"));
+    const version = fields.string("imageLayoutVersion");
+    if (version === LAYOUT_VERSION) return;
+    throw new LayerfsError(
+      "unsupported",
+      `Cannot read image layout "${this.#files.path}": imageLayoutVersion is ${quote(version)}; ` +
+        `layerfs reads "${LAYOUT_VERSION}"`,
+    );
+  }
+}

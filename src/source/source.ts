@@ -1,0 +1,99 @@
+/**
+ * What an image source is, and what resolving an image in it gives.
+ *
+ * @module
+ */
+
+import type { BlobLocation } from "../blob/location.ts";
+import type { ImageConfig } from "../oci/config.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { Manifest } from "../oci/manifest.ts";
+import type { Platform } from "../oci/platform.ts";
+
+/** A source whose images hang on descriptors: a layout, an archive of one, a registry. */
+export interface DescriptorSource extends Disposable {
+  readonly kind: "oci";
+  /** As messages name it, such as "oci:images:debian". */
+  readonly reference: string;
+  /**
+   * The descriptors that the reference means, in order: one, or several of one tag that differ by
+   * platform.
+   *
+   * @throws {LayerfsError} `not-found` or `conflict`, listing what there is
+   */
+  index(): Promise<readonly Descriptor[]>;
+  /**
+   * All of a small blob (manifest, index, config), its size and then its digest verified.
+   *
+   * @throws {LayerfsError} `size-mismatch`, `digest-mismatch`, `image-invalid` where it is missing,
+   * or `unsupported` for a digest that layerfs does not compute
+   */
+  document(descriptor: Descriptor): Promise<Uint8Array>;
+  /**
+   * Where the bytes of a blob are, of the size that the descriptor says; their digest is not
+   * verified.
+   *
+   * @throws {LayerfsError} `image-invalid` where it is missing, `size-mismatch`
+   */
+  locate(descriptor: Descriptor): BlobLocation;
+  /** Frees what the source holds; it must not be used after. */
+  close(): void;
+}
+
+/** A `docker save` archive: its images have a config and layers, but no manifest and no digests. */
+export interface DockerSource extends Disposable {
+  readonly kind: "docker-archive";
+  readonly reference: string;
+  /** The image that the reference means. */
+  image(): Promise<DockerImage>;
+  close(): void;
+}
+
+/** Where an image comes from. */
+export type ImageSource = DescriptorSource | DockerSource;
+
+/** One image of a `docker save` archive. */
+export interface DockerImage {
+  readonly configDigest: Digest;
+  readonly config: ImageConfig;
+  /** As many as the config has diffIDs, base first. */
+  readonly layers: readonly DockerLayer[];
+}
+
+/** One layer of a `docker save` archive. */
+export interface DockerLayer {
+  readonly location: BlobLocation;
+  /** Of the bytes in the archive, where its name tells it (Docker 25 and later). */
+  readonly digest: Digest | null;
+}
+
+/** An image whose documents are read, verified and found to agree with one another. */
+export interface ResolvedImage {
+  readonly reference: string;
+  /** Of the manifest; null for a docker-archive, which has none. */
+  readonly digest: Digest | null;
+  readonly manifest: Manifest | null;
+  readonly configDigest: Digest;
+  readonly config: ImageConfig;
+  /** That of the config, normalised. */
+  readonly platform: Platform;
+  /** Base first. */
+  readonly layers: readonly ResolvedLayer[];
+  /** Of the whole stack; null for an image without layers. */
+  readonly chainId: Digest | null;
+}
+
+/** One layer: where its bytes are, and what they and their content must be. */
+export interface ResolvedLayer {
+  readonly location: BlobLocation;
+  /** Null for a docker-archive. */
+  readonly descriptor: Descriptor | null;
+  /** Of the bytes as they are stored; null where nothing says it, and only the diffID is known. */
+  readonly digest: Digest | null;
+  /** Bytes stored, likewise. */
+  readonly size: number | null;
+  /** Of the uncompressed tar. */
+  readonly diffId: Digest;
+  readonly chainId: Digest;
+}
