@@ -177,8 +177,8 @@ function decodeXattrs(
   const globalLength = views.words[(at >> 2) + 22] ?? 0;
   if (length + globalLength === 0) return null;
   const xattrs = new Map<string, Uint8Array>();
-  const place = `tar entry ${JSON.stringify(path)} at byte ${headerOffset}`;
-  unpackXattrs(views.bytes.subarray(GLOBALS, GLOBALS + globalLength), xattrs, place);
-  unpackXattrs(views.bytes.subarray(pointer, pointer + length), xattrs, place);
+  const entry = { path, headerOffset };
+  unpackXattrs(views.bytes.subarray(GLOBALS, GLOBALS + globalLength), xattrs, entry);
+  unpackXattrs(views.bytes.subarray(pointer, pointer + length), xattrs, entry);
   return xattrs.size === 0 ? null : xattrs;
 }

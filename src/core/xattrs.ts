@@ -22,7 +22,7 @@ const LIBARCHIVE = 0x80000000;
 export function unpackXattrs(
   packed: Uint8Array,
   into: Map<string, Uint8Array>,
-  place: string,
+  entry: { readonly path: string; readonly headerOffset: number },
 ): void {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
   const twice = new Set<string>();
@@ -40,11 +40,7 @@ export function unpackXattrs(
       : encoded.replace(/%25|%3D/g, (code) => code === "%25" ? "%" : "=");
     const value = libarchive ? decodeBase64(bytes) : bytes.slice();
     if (!name || name.includes("\0") || !value) {
-      const found = JSON.stringify(encoded.slice(0, 64));
-      throw new LayerfsError(
-        "image-invalid",
-        `Cannot read ${place}: extended attribute ${found} is malformed`,
-      );
+      throw malformed(entry, encoded);
     }
     if (libarchive && name !== encoded) {
       twice.add(encoded);
@@ -53,6 +49,18 @@ export function unpackXattrs(
     if (value.length === 0 && into.has(name)) into.delete(name);
     else into.set(name, value);
   }
+}
+
+function malformed(
+  { path, headerOffset }: { readonly path: string; readonly headerOffset: number },
+  name: string,
+): LayerfsError {
+  const place = `${JSON.stringify(path)} at byte ${headerOffset}`;
+  return new LayerfsError(
+    "image-invalid",
+    `Cannot read tar entry ${place}: extended attribute ${JSON.stringify(name)} is malformed`,
+    { entry: path, headerOffset },
+  );
 }
 
 function decodeBase64(bytes: Uint8Array): Uint8Array | undefined {
