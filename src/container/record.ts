@@ -20,8 +20,8 @@ export interface ImageRecord {
   /** Of the manifest; null for a docker-archive, which has none. */
   readonly digest: Digest | null;
   readonly configDigest: Digest;
-  /** Of the top layer. */
-  readonly chainId: Digest;
+  /** Of the top layer; null for an image without layers. */
+  readonly chainId: Digest | null;
   /** Such as `linux/arm64/v8`. */
   readonly platform: string;
 }

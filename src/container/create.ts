@@ -1,0 +1,158 @@
+/**
+ * `layerfs create`: a container from an image.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import path from "node:path";
+import type { DigestEngine } from "../core/hasher.ts";
+import { LayerfsError } from "../errors.ts";
+import type { ProgressListener } from "../layer/progress.ts";
+import { formatPlatform } from "../oci/platform.ts";
+import type { DriverName, RootfsResult } from "../store/driver.ts";
+import type { Staging } from "../store/staging.ts";
+import { Store, type StoreOptions } from "../store/store.ts";
+import { storageError } from "../system_error.ts";
+import { writeBundle } from "./bundle_files.ts";
+import { containerPath } from "./containers.ts";
+import { findOrigin, type Origin, type OriginOptions } from "./origin.ts";
+import type { Overrides } from "./overrides.ts";
+import { checkFree, publishBundle } from "./publish.ts";
+import { checkId, type ImageRecord, type RootfsOrigin, writeRecord } from "./record.ts";
+import { type RootfsContext, rootfsFromImage, rootfsFromPath } from "./rootfs.ts";
+
+/** What to make a container of, and how. */
+export interface CreateOptions extends StoreOptions, OriginOptions {
+  readonly engine: DigestEngine;
+  /** The container's id; made up where it is absent. */
+  readonly name?: string;
+  /** Where the bundle goes; in the store where it is absent. */
+  readonly bundle?: string;
+  readonly overrides: Overrides;
+  /** Takes the place of the image's Cmd where it is not empty. */
+  readonly command: readonly string[];
+  /** Ends the work, which then leaves nothing behind. */
+  readonly signal: AbortSignal;
+  readonly onProgress?: ProgressListener;
+}
+
+/** What was made: the JSON that `create --json` prints. */
+export interface CreateResult {
+  readonly id: string;
+  /** Absolute path, as that of the root filesystem. */
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly driver: DriverName;
+  readonly source: RootfsOrigin;
+  readonly image: ImageRecord | null;
+  readonly layers: { readonly total: number; readonly reused: number; readonly applied: number };
+  /** Bytes read, and bytes of the tar streams in them, of the layers applied now. */
+  readonly bytes: { readonly compressed: number; readonly uncompressed: number };
+  readonly durationMs: number;
+  /** What could not be kept, for people to read. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Makes a container: verifies the image, makes its root filesystem and writes its bundle. All is
+ * made in a staging directory and renamed into place at the end; on any error, nothing stays.
+ *
+ * @example
+ * ```ts ignore
+ * const { bundle } = await createContainer({
+ *   store: "/var/lib/layerfs",
+ *   driver: "auto",
+ *   engine: "wasm",
+ *   image: "oci:images:debian",
+ *   overrides: NO_OVERRIDES,
+ *   command: [],
+ *   signal: new AbortController().signal,
+ * });
+ * ```
+ *
+ * @throws {LayerfsError} with any code; see errors.ts
+ */
+export async function createContainer(options: CreateOptions): Promise<CreateResult> {
+  const started = performance.now();
+  const id = options.name ?? crypto.randomUUID().replaceAll("-", "").slice(0, 12);
+  checkId(id);
+  const destination = path.resolve(options.bundle ?? containerPath(options.store, id));
+  checkFree(options.store, id, destination);
+  const origin = await findOrigin(options);
+  const store = await Store.open(options);
+  await using staging = store.stage();
+  const bundle = makeBundleDirectory(store, staging, destination);
+  const made = await makeRootfs(origin, options, store, staging, bundle);
+  const image = origin.source === "image" ? origin.image : null;
+  const warnings = [
+    ...(origin.source === "fallback" ? [`used the fallback rootfs: ${origin.reason}`] : []),
+    ...made.warnings,
+    ...await writeBundle({ ...options, id, bundle, destination, image: image?.config ?? null }),
+  ];
+  const record = imageRecord(origin);
+  writeRecord(bundle, {
+    version: 1,
+    id,
+    created: new Date().toISOString(),
+    driver: store.driver.name,
+    source: origin.source,
+    image: record,
+  });
+  if (options.signal.aborted) throw new LayerfsError("interrupted", "Cannot create: interrupted");
+  await publishBundle(store, id, bundle, destination);
+  const { reused, applied, compressed, uncompressed } = made;
+  return {
+    id,
+    bundle: destination,
+    rootfs: `${destination}/rootfs`,
+    driver: store.driver.name,
+    source: origin.source,
+    image: record,
+    layers: { total: reused + applied, reused, applied },
+    bytes: { compressed, uncompressed },
+    durationMs: Math.round(performance.now() - started),
+    warnings,
+  };
+}
+
+/** Makes the directory that becomes the bundle, on the filesystem of `destination`. */
+function makeBundleDirectory(store: Store, staging: Staging, destination: string): string {
+  try {
+    if (destination.startsWith(`${store.path}/containers/`)) {
+      fs.mkdirSync(`${staging.path}/bundle`, 0o700);
+      return `${staging.path}/bundle`;
+    }
+    return staging.besides(destination);
+  } catch (error) {
+    throw storageError(error, `Cannot make a bundle for "${destination}"`);
+  }
+}
+
+function makeRootfs(
+  origin: Origin,
+  options: CreateOptions,
+  store: Store,
+  staging: Staging,
+  bundle: string,
+): Promise<RootfsResult> {
+  const rootfs = `${bundle}/rootfs`;
+  fs.mkdirSync(rootfs, 0o755);
+  const context: RootfsContext = {
+    driver: store.driver,
+    rootfs,
+    scratch: staging.path,
+    engine: options.engine,
+    signal: options.signal,
+    onProgress: options.onProgress ?? (() => {}),
+  };
+  return origin.source === "image"
+    ? rootfsFromImage(origin.image, context)
+    : rootfsFromPath(origin.path, context);
+}
+
+function imageRecord(origin: Origin): ImageRecord | null {
+  if (origin.source !== "image") return null;
+  const { reference, digest, configDigest, chainId, platform } = origin.image;
+  return { reference, digest, configDigest, chainId, platform: formatPlatform(platform) };
+}

@@ -1,0 +1,63 @@
+/**
+ * `layerfs info`: what this store and this machine offer.
+ *
+ * @module
+ */
+
+import path from "node:path";
+import { LayerfsError } from "../errors.ts";
+import { formatPlatform, hostPlatform } from "../oci/platform.ts";
+import { run } from "../process.ts";
+import { chooseDriver, type StoreOptions } from "../store/store.ts";
+import { allContainers } from "./containers.ts";
+
+/** A program that layerfs may start, and the first line it says of its version. */
+export interface ProgramInfo {
+  readonly program: string;
+  /** Null where it is missing. */
+  readonly version: string | null;
+}
+
+/** What `info --json` prints. */
+export interface StoreInfo {
+  /** Absolute path. */
+  readonly store: string;
+  readonly driver: string;
+  /** Why that driver. */
+  readonly driverReason: string;
+  readonly containers: number;
+  readonly platform: string;
+  readonly user: "root" | "ordinary";
+  readonly programs: readonly ProgramInfo[];
+}
+
+/** The programs, and what makes them tell their version. */
+const PROGRAMS: readonly (readonly [string, string])[] = [
+  ["tar", "--version"],
+  ["runc", "--version"],
+  ["crun", "--version"],
+];
+
+/** Finds out what this store and this machine offer. Changes nothing. */
+export async function storeInfo(options: StoreOptions): Promise<StoreInfo> {
+  const { name, reason } = chooseDriver(options);
+  return {
+    store: path.resolve(options.store),
+    driver: name,
+    driverReason: reason,
+    containers: allContainers(options.store).length,
+    platform: formatPlatform(hostPlatform()),
+    user: Deno.uid() === 0 ? "root" : "ordinary",
+    programs: await Promise.all(PROGRAMS.map(([program, flag]) => programInfo(program, flag))),
+  };
+}
+
+async function programInfo(program: string, flag: string): Promise<ProgramInfo> {
+  try {
+    const { stdout } = await run(program, [flag]);
+    return { program, version: stdout.split("\n")[0]! };
+  } catch (error) {
+    if (!(error instanceof LayerfsError) || error.code !== "program-missing") throw error;
+    return { program, version: null };
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * `layerfs inspect`: everything known of an image or a container.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { hostPlatform, parsePlatform } from "../oci/platform.ts";
+import type { RuntimeConfig } from "../oci/runtime_spec.ts";
+import { type ResolvedImage, resolveImage } from "../source/image.ts";
+import type { StoreOptions } from "../store/store.ts";
+import { storageError } from "../system_error.ts";
+import { getContainer } from "./containers.ts";
+import type { ContainerRecord } from "./record.ts";
+
+/** A container, and the configuration that its runtime gets. */
+export interface ContainerDetails extends ContainerRecord {
+  /** Absolute paths. */
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly config: RuntimeConfig;
+}
+
+/** An image, its documents as they were parsed. */
+export type ImageDetails = Omit<ResolvedImage, "layers"> & {
+  readonly layers: readonly {
+    readonly digest: string | null;
+    readonly size: number;
+    readonly mediaType: string | null;
+    readonly diffId: string;
+    readonly chainId: string;
+  }[];
+};
+
+/**
+ * Everything known of the container `id`.
+ *
+ * @throws {LayerfsError} `not-found`
+ */
+export function inspectContainer(options: StoreOptions, id: string): ContainerDetails {
+  const { bundle, record } = getContainer(options.store, id);
+  const file = `${bundle}/config.json`;
+  try {
+    const config = JSON.parse(fs.readFileSync(file, "utf8")) as RuntimeConfig;
+    return { ...record, bundle, rootfs: `${bundle}/rootfs`, config };
+  } catch (error) {
+    throw storageError(error, `Cannot read "${file}"`);
+  }
+}
+
+/**
+ * Everything known of the image that `reference` names for `platform` (the host's by default).
+ *
+ * @throws {LayerfsError} `not-found`, `platform-not-found`, or what is wrong with its documents
+ */
+export async function inspectImage(reference: string, platform?: string): Promise<ImageDetails> {
+  const wanted = platform === undefined ? hostPlatform() : parsePlatform(platform);
+  const image = await resolveImage(reference, wanted);
+  const layers = image.layers.map(({ digest, location, descriptor, diffId, chainId }) => ({
+    digest,
+    size: location.length,
+    mediaType: descriptor?.mediaType ?? null,
+    diffId,
+    chainId,
+  }));
+  return { ...image, layers };
+}

@@ -1,0 +1,46 @@
+/**
+ * What a container is made of: an image, or what stands in for one.
+ *
+ * @module
+ */
+
+import { LayerfsError } from "../errors.ts";
+import { hostPlatform, parsePlatform } from "../oci/platform.ts";
+import { type ResolvedImage, resolveImage } from "../source/image.ts";
+
+/** An image that was found, or the path that stands in for it. */
+export type Origin =
+  | { readonly source: "image"; readonly image: ResolvedImage }
+  | { readonly source: "rootfs"; readonly path: string }
+  | { readonly source: "fallback"; readonly path: string; readonly reason: string };
+
+/** Which image or path: as in the options of `create`. */
+export interface OriginOptions {
+  readonly image?: string;
+  readonly rootfs?: string;
+  readonly fallback?: string;
+  readonly platform?: string;
+}
+
+/**
+ * Finds the image. Only where it is not to be had does a fallback stand in for it: never where it
+ * was found and is invalid, as that may be an attack.
+ *
+ * @throws {LayerfsError} `not-found`, `platform-not-found`, or what is wrong with the image
+ */
+export async function findOrigin(options: OriginOptions): Promise<Origin> {
+  if (options.rootfs !== undefined) return { source: "rootfs", path: options.rootfs };
+  if (options.image === undefined) {
+    throw new LayerfsError("usage", "Cannot create a container: no image and no --rootfs is given");
+  }
+  const platform = options.platform === undefined
+    ? hostPlatform()
+    : parsePlatform(options.platform);
+  try {
+    return { source: "image", image: await resolveImage(options.image, platform) };
+  } catch (error) {
+    const missing = error instanceof LayerfsError && error.code === "not-found";
+    if (!missing || options.fallback === undefined) throw error;
+    return { source: "fallback", path: options.fallback, reason: error.message };
+  }
+}
