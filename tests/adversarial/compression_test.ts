@@ -161,29 +161,15 @@ refused("zstd that needs a dictionary", {
   blob: concat([little(0xfd2fb528, 4), Uint8Array.of(1, 80, 77), zstdBlock(0, 1, zeros(1), true)]),
 });
 refused("zstd with a window of 2 TiB", { blob: zstdFrame([zstdBlock(0, 1, zeros(1), true)], 41) });
-refused(
-  "a zstd bomb",
-  {
+// 4.5 GiB from 147 kB: zero blocks behind the end of the archive, so that nothing is written.
+rejects("a zstd bomb", {
+  layers: [{ tar: tarball(GOOD_LAYER) }, {
     blob: zstdFrame([
-      zstdBlock(0, 512, file("bomb", "", { size: 2 ** 33 - 1 })),
-      ...Array.from({ length: 4096 }, () => zstdBlock(1, 131_072, zeros(1))),
+      ...Array.from({ length: 36_000 }, () => zstdBlock(1, 131_072, zeros(1))),
       zstdBlock(1, 131_072, zeros(1), true),
     ]),
-  },
-  "image-invalid",
-  ["expand"],
-);
-refused(
-  "a zstd bomb of zero blocks behind the end",
-  {
-    blob: zstdFrame([
-      ...Array.from({ length: 4096 }, () => zstdBlock(1, 131_072, zeros(1))),
-      zstdBlock(1, 131_072, zeros(1), true),
-    ]),
-  },
-  "image-invalid",
-  ["expand"],
-);
+  }],
+}, { code: "image-invalid", layer: 1, says: ["expand"], create: { engine: "native" } });
 refused("bzip2", { blob: concat([text("BZh91AY&SY"), zeros(600)]) });
 refused("xz", { blob: concat([Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0), zeros(600)]) });
 refused("gzip within gzip", { blob: new Uint8Array(gzipSync(GZIP)) });

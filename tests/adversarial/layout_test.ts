@@ -277,14 +277,18 @@ function names(change: (w: Workspace) => Json) {
     manifest: ([image = {}]) => Object.assign(image, change(w)),
   });
 }
-dockerRefused("a config out of the archive", names((w) => ({ Config: `${w.canary}/secret` })));
-dockerRefused("a config up and out", names(() => ({ Config: "../../../etc/passwd" })));
+dockerRefused(
+  "a config out of the archive",
+  names((w) => ({ Config: `${w.canary}/secret` })),
+  "not-found",
+);
+dockerRefused("a config up and out", names(() => ({ Config: "../../../etc/passwd" })), "not-found");
 dockerRefused(
   "a layer out of the archive",
   names(() => ({ Layers: ["/etc/passwd"] })),
   "not-found",
 );
-dockerRefused("a layer up and out", names(() => ({ Layers: ["../../etc/passwd"] })));
+dockerRefused("a layer up and out", names(() => ({ Layers: ["../../etc/passwd"] })), "not-found");
 dockerRefused("a layer that is not in it", names(() => ({ Layers: ["1/layer.tar"] })), "not-found");
 dockerRefused("a layer too few", names(() => ({ Layers: [] })));
 dockerRefused("a config that is no string", names(() => ({ Config: 7 })));

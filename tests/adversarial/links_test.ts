@@ -46,12 +46,12 @@ rejectsLayer("hard link to nothing", [hardlink("h", "")], ["h"]);
 rejectsLayer("hard link to the root", [hardlink("h", "./")], ["h"]);
 rejectsLayer("hard link to a directory", [hardlink("h", "etc")], ["h", "etc"]);
 rejectsLayer("hard link to a directory of its layer", [dir("x"), hardlink("h", "x")], ["h", "x"]);
-rejectsLayer("hard link through a file", [hardlink("h", "etc/motd/x")], ["h", "etc/motd/x"]);
+rejectsLayer("hard link through a file", [hardlink("h", "etc/motd/x")], ['"h"', "etc/motd"]);
 rejectsLayer("hard link through a loop of symlinks", [
   symlink("s", "t"),
   symlink("t", "s"),
   hardlink("h", "s/x"),
-], ["h", "s/x"]);
+], ['"h"']);
 rejectsLayer("hard link to what this layer hides", [
   whiteout("etc/motd"),
   hardlink("h", "etc/motd"),
@@ -122,13 +122,13 @@ layersBecome("a hard link through a symlink inside the root", [[
   ),
 });
 
-layersBecome("a hard link to a symlink is that symlink", (w) => [[
+layersBecome("a hard link to a symlink is that symlink, whatever its own header says", (w) => [[
   symlink("s", `${w.canary}/secret`),
   hardlink("h", "s", { mode: 0o777, uid: 77, gid: 77, mtime: 7 }),
   symlink("dangling", "no/where"),
   hardlink("i", "dangling"),
 ]], (w) => {
-  const out = { links: ["h", "s"], owner: "77:77", mtime: "7" };
+  const out = { links: ["h", "s"] };
   const lost = { links: ["dangling", "i"] };
   return {
     s: l(`${w.canary}/secret`, out),

@@ -114,8 +114,8 @@ for (
     ["is hexadecimal", "0x10"],
   ] as const
 ) {
-  rejectsLayer(`a uid that ${name}`, [file("x", "", { pax: { uid } })], ['"x"', uid]);
-  rejectsLayer(`a gid that ${name}`, [file("x", "", { pax: { gid: uid } })], ['"x"', uid]);
+  rejectsLayer(`a uid that ${name}`, [file("x", "", { pax: { uid } })], [uid]);
+  rejectsLayer(`a gid that ${name}`, [file("x", "", { pax: { gid: uid } })], [uid]);
 }
 for (const value of [-1n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 55n - 1n]) {
   rejectsLayer(`a base-256 uid of ${value}`, [
@@ -177,7 +177,7 @@ layersBecome("a time before 1970 in the header", [[
 ]], { x: f("", { mtime: "-86400" }), d: d({ mtime: "-1" }) });
 
 for (const mtime of ["yesterday", "1e9", "1.2.3", "0x10", "--1", "1 "]) {
-  rejectsLayer(`a time of "${mtime}"`, [file("x", "", { pax: { mtime } })], ['"x"', mtime]);
+  rejectsLayer(`a time of "${mtime}"`, [file("x", "", { pax: { mtime } })], ["pax"]);
 }
 
 layersBecome("extended attributes", [[

@@ -230,6 +230,21 @@ layersBecome("a lower directory keeps everything when something is written into 
   [whiteout("d/x")],
 ], { d: d({ mode: 0o2555, owner: "5:6", mtime: "7.000000008", xattrs: { "user.a": "1" } }) });
 
+inAnyOrder("an opaque directory in place of a file", [LOWER], [
+  opaque("e"),
+  dir("e", { mode: 0o711 }),
+], { ...LOWER_TREE, e: d({ mode: 0o711 }) });
+inAnyOrder(
+  "an opaque directory in place of a symlink",
+  [[
+    dir("real"),
+    file("real/x", "x"),
+    symlink("s", "real"),
+  ]],
+  [opaque("s"), dir("s")],
+  { real: d(), "real/x": f("x"), s: d() },
+);
+
 layersBecome("every change of type", (w) => [
   [
     dir("dir-file"),
