@@ -96,6 +96,12 @@ userIs("from an etc that is a symlink inside", "web", { uid: 33, gid: 44 }, [
   file("real/passwd", PASSWD),
 ]);
 
+userIs("by numbers, whatever passwd is", "12:13", { uid: 12, gid: 13 }, [
+  dir("etc"),
+  fifo("etc/passwd"),
+  fifo("etc/group"),
+]);
+
 userRefused("that nobody is", "nobody");
 userRefused("without any passwd", "web", [file("x")]);
 userRefused("with a group that is not there", "web:none", BASE, ["none"]);

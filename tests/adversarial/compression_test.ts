@@ -29,7 +29,7 @@ function little(value: number, length: number): Uint8Array {
 
 /** A gzip member with all the optional fields of RFC 1952 that `flags` ask for. */
 function gzipMember(content: Uint8Array, flags: number, crc16Error = 0): Uint8Array {
-  const parts = [Uint8Array.of(0x1f, 0x8b, 8, flags, 1, 2, 3, 4, 0, 3)];
+  const parts: Uint8Array[] = [Uint8Array.of(0x1f, 0x8b, 8, flags, 1, 2, 3, 4, 0, 3)];
   if (flags & 4) parts.push(little(5, 2), text("extra"));
   if (flags & 8) parts.push(text("name\0"));
   if (flags & 16) parts.push(text("comment\0"));

@@ -167,8 +167,8 @@ layersBecome(
     file("t/secret", "mine"),
   ]],
   (w) => {
-    const { s: target, ...rest } = scoped(w, "mine");
-    return { ...rest, t: target, real: d(), "real/a": f() };
+    const { s: _, ...rest } = scoped(w, "mine");
+    return { ...rest, t: l(w.canary), real: d(), "real/a": f() };
   },
 );
 
