@@ -1,0 +1,153 @@
+/**
+ * `layerfs validate`: looks at every point of the image specification in an image, or in a whole
+ * layout, and goes on after failures. One row for each point.
+ *
+ * @example
+ * ```ts ignore
+ * import { validateImage } from "./validate.ts";
+ *
+ * const { valid, points } = await validateImage("oci:images:debian");
+ * for (const { id, outcome, rule, where, detail } of points) {
+ *   if (outcome === "fail") throw new Error(`${id} ${rule}: ${where}: ${detail}`);
+ * }
+ * ```
+ *
+ * @module
+ */
+
+import type { DigestEngine } from "../core/hasher.ts";
+import { LayerfsError } from "../errors.ts";
+import { isIndex, isManifest, OCI_INDEX, OCI_MANIFEST } from "../oci/media_type.ts";
+import {
+  type DockerArchiveReference,
+  type LayoutReference,
+  parseReference,
+} from "../oci/reference.ts";
+import { openSource } from "../source/open.ts";
+import { Contents } from "./contents.ts";
+import type { Target } from "./descriptor.ts";
+import { checkDockerArchive } from "./docker_archive.ts";
+import { Indexes } from "./index.ts";
+import { memberOf, readJson } from "./json.ts";
+import { Layers } from "./layer.ts";
+import { checkBlobs, checkLayoutFiles, INDEX_FILE } from "./layout.ts";
+import { Manifests } from "./manifest.ts";
+import { type Point, Report } from "./report.ts";
+import { viewArchive, viewDirectory } from "./view.ts";
+
+export type { Level } from "./points.ts";
+export type { Outcome, Point } from "./report.ts";
+
+/** What `layerfs validate --json` prints. */
+export interface Validation {
+  readonly reference: string;
+  /** No point has the outcome "fail". */
+  readonly valid: boolean;
+  /** All points, by their numbers. */
+  readonly points: readonly Point[];
+}
+
+/**
+ * Validates an image of every platform that it has. Without a tag or digest, all of a layout or
+ * archive is looked at, blobs that nothing refers to included.
+ *
+ * @param engine what computes the digests
+ * @throws {LayerfsError} `not-found` where there is nothing to validate, `usage` for a malformed
+ * reference, `image-invalid` for a file that is no archive at all
+ */
+export function validateImage(
+  reference: string,
+  engine: DigestEngine = "wasm",
+): Promise<Validation> {
+  return Promise.try(() => {
+    const parsed = parseReference(reference);
+    const report = new Report();
+    report.skip([62], "no registry is asked");
+    switch (parsed.transport) {
+      case "oci":
+      case "oci-archive":
+        validateLayout(parsed, report, engine);
+        break;
+      case "docker-archive":
+        validateDockerArchive(parsed, report, engine);
+        break;
+      default:
+        // Says where images are read from, and that this is none of these places.
+        openSource(parsed).close();
+    }
+    const points = report.points();
+    return { reference, valid: points.every(({ outcome }) => outcome !== "fail"), points };
+  });
+}
+
+function validateLayout(reference: LayoutReference, report: Report, engine: DigestEngine): void {
+  const { transport, path, tag, digest } = reference;
+  const view = transport === "oci" ? viewDirectory(path) : viewArchive(path);
+  const contents = new Contents(view, report, engine);
+  const indexes = new Indexes(contents, new Manifests(contents, new Layers(contents)));
+  const index = checkLayoutFiles(contents);
+  if (index !== null) {
+    const entries = indexes.check(index, OCI_INDEX, "index.json");
+    for (const target of choose(entries, reference, contents)) indexes.follow(target, 1);
+  }
+  checkBlobs(contents, tag === undefined && digest === undefined);
+}
+
+/** The entries of index.json that the reference means: all, where it names none. */
+function choose(
+  entries: readonly Target[],
+  reference: LayoutReference,
+  contents: Contents,
+): readonly Target[] {
+  const { path, tag, digest } = reference;
+  if (tag === undefined && digest === undefined) return entries;
+  const chosen = entries.filter((entry) =>
+    digest === undefined ? entry.refName === tag : entry.digest === digest
+  );
+  if (chosen.length > 0) return chosen;
+  if (digest !== undefined) {
+    const nested = findNested(reference, contents);
+    if (nested !== null) return [nested];
+  }
+  const wanted = digest ?? `tag "${tag}"`;
+  throw new LayerfsError(
+    "not-found",
+    `Cannot validate ${wanted} in "${path}": ${INDEX_FILE} has no such entry`,
+    { path },
+  );
+}
+
+/** A document that only an index within names: its own content tells what it is. */
+function findNested({ digest }: LayoutReference, contents: Contents): Target | null {
+  if (digest === undefined) return null;
+  const plain = { place: digest, digest, size: null, data: null, refName: null };
+  // Points are counted when it is followed, so this look goes unreported.
+  const silent = new Contents(contents.view, new Report(), contents.engine);
+  const bytes = silent.document({ ...plain, mediaType: "" });
+  if (bytes === null) return null;
+  const part = readJson(silent.report, "", bytes) ?? { document: "", path: "", value: null };
+  const type = memberOf(part, "mediaType").value;
+  if (typeof type === "string" && (isIndex(type) || isManifest(type))) {
+    return { ...plain, mediaType: type };
+  }
+  const hasManifests = memberOf(part, "manifests").value !== undefined;
+  return { ...plain, mediaType: hasManifests ? OCI_INDEX : OCI_MANIFEST };
+}
+
+/** Points that are about layouts, descriptors, manifests, indexes and annotations. */
+const NOT_IN_DOCKER_ARCHIVES = [
+  ...Array.from({ length: 12 }, (_, i) => i + 1),
+  ...Array.from({ length: 24 }, (_, i) => i + 19),
+  ...[58, 59, 61],
+];
+
+function validateDockerArchive(
+  reference: DockerArchiveReference,
+  report: Report,
+  engine: DigestEngine,
+): void {
+  const view = viewArchive(reference.path);
+  const contents = new Contents(view, report, engine);
+  report.skip(NOT_IN_DOCKER_ARCHIVES, "a docker-archive has no layout, descriptors or manifests");
+  checkDockerArchive(contents, new Layers(contents), reference.name);
+}
