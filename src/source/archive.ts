@@ -73,6 +73,13 @@ export class Archive implements LayoutFiles {
     return this.#members.has(name);
   }
 
+  /** Names of all members but directories. */
+  names(): readonly string[] {
+    const isFile = ([, member]: [string, Member]) =>
+      member.kind !== "other" || member.what !== "directory";
+    return [...this.#members].filter(isFile).map(([name]) => name);
+  }
+
   locate(name: string): BlobLocation | null {
     let at = name;
     for (let links = 0; links <= MAX_LINKS; links++) {
