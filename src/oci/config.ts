@@ -29,8 +29,11 @@ import { parseJson } from "./strict_json.ts";
 export interface ImageConfig extends Platform {
   /** By RFC 3339, as written. */
   readonly created?: string;
+  /** Who made the image. */
   readonly author?: string;
+  /** How to run the image. */
   readonly config: ExecutionConfig;
+  /** The layers: digests of their uncompressed tars, base first. */
   readonly rootfs: { readonly type: "layers"; readonly diffIds: readonly Digest[] };
   /** Oldest first; empty where the image tells none. */
   readonly history: readonly HistoryEntry[];
@@ -50,10 +53,13 @@ export interface ExecutionConfig {
   readonly cmd: readonly string[];
   /** Paths in the container. */
   readonly volumes: readonly string[];
+  /** Where the process starts. */
   readonly workingDir: string;
+  /** Become annotations of the container. */
   readonly labels: Readonly<Record<string, string>>;
   /** Such as "SIGTERM". */
   readonly stopSignal: string;
+  /** How to find out whether the container works. */
   readonly healthcheck?: Healthcheck;
   /** Docker: the shell of string-form instructions in a Dockerfile. */
   readonly shell: readonly string[];
@@ -67,10 +73,15 @@ export interface ExecutionConfig {
 export interface Healthcheck {
   /** `["NONE"]`, `["CMD", args...]` or `["CMD-SHELL", command]`; empty: that of the base image. */
   readonly test: readonly string[];
+  /** Between two checks. */
   readonly interval?: number;
+  /** After which a check has failed. */
   readonly timeout?: number;
+  /** In which failures do not count. */
   readonly startPeriod?: number;
+  /** Between two checks in the start period. */
   readonly startInterval?: number;
+  /** Failures in a row that make the container unhealthy. */
   readonly retries?: number;
 }
 
@@ -78,8 +89,11 @@ export interface Healthcheck {
 export interface HistoryEntry {
   /** By RFC 3339, as written. */
   readonly created?: string;
+  /** Who made the step. */
   readonly author?: string;
+  /** The command. */
   readonly createdBy?: string;
+  /** What the builder adds to it. */
   readonly comment?: string;
   /** The step made no layer. */
   readonly emptyLayer: boolean;

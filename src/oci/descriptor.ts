@@ -23,10 +23,13 @@ export interface Descriptor {
   readonly size: number;
   /** Where else the content may be had; not checked. */
   readonly urls?: readonly string[];
+  /** Arbitrary metadata. */
   readonly annotations?: Readonly<Record<string, string>>;
   /** The content itself, NOT verified: whoever uses it checks size and digest first. */
   readonly data?: Uint8Array;
+  /** What the image that this points at runs on. */
   readonly platform?: Platform;
+  /** Type of the artifact that this points at. */
   readonly artifactType?: string;
 }
 

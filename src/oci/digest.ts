@@ -19,10 +19,11 @@ import { quote } from "./strict_json.ts";
 /** The algorithms that layerfs computes. */
 export type DigestAlgorithm = "sha256" | "sha512";
 
-declare const checked: unique symbol;
-
-/** A string of the digest grammar; registered algorithms have their exact length in lowercase. */
-export type Digest = string & { readonly [checked]: "digest" };
+/**
+ * A string of the digest grammar; registered algorithms have their exact length in lowercase. The
+ * member exists for the type checker only: it keeps other strings out.
+ */
+export type Digest = string & { readonly __digest: true };
 
 // Every algorithm component is followed by a separator or the colon, so there is one way to match
 // and the time is linear.

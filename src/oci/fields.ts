@@ -28,7 +28,13 @@ export class Fields {
    * @param path JSON path of `value` in it; "" for the whole
    * @throws {LayerfsError} `image-invalid` where `value` is no object
    */
-  constructor(readonly document: string, readonly path: string, value: unknown) {
+  constructor(
+    /** The document, as messages name it. */
+    readonly document: string,
+    /** JSON path of the object; "" for the whole. */
+    readonly path: string,
+    value: unknown,
+  ) {
     if (!isObject(value)) throw invalid(document, path, value, "an object");
     this.#members = value;
   }

@@ -21,14 +21,17 @@ import { parseJson } from "./strict_json.ts";
 
 /** An image index. */
 export interface ImageIndex {
+  /** The only one there is. */
   readonly schemaVersion: 2;
   /** What the document says it is; where it does not, what it was expected to be. */
   readonly mediaType: string;
   /** Of manifests, nested indexes and whatever else, in order; may be empty. */
   readonly manifests: readonly Descriptor[];
+  /** Arbitrary metadata. */
   readonly annotations: Readonly<Record<string, string>>;
   /** The manifest that this index is about. */
   readonly subject?: Descriptor;
+  /** Type of the artifact, where it is one. */
   readonly artifactType?: string;
 }
 

@@ -26,15 +26,19 @@ import { parseJson } from "./strict_json.ts";
 
 /** An image manifest. */
 export interface Manifest {
+  /** The only one there is. */
   readonly schemaVersion: 2;
   /** What the document says it is; where it does not, what it was expected to be. */
   readonly mediaType: string;
+  /** Of an image config, or of whatever an artifact has in its place. */
   readonly config: Descriptor;
   /** Base layer first; may be empty. */
   readonly layers: readonly Descriptor[];
+  /** Arbitrary metadata. */
   readonly annotations: Readonly<Record<string, string>>;
   /** The manifest that this one is about. */
   readonly subject?: Descriptor;
+  /** Type of the artifact, where it is one. */
   readonly artifactType?: string;
 }
 

@@ -22,7 +22,9 @@ export const DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json";
 
 /** What a layer's media type says about its bytes. */
 export interface LayerMediaType {
+  /** How the tar is compressed. */
   readonly compression: "none" | "gzip" | "zstd";
+  /** Who defines the type. */
   readonly family: "oci" | "docker";
   /** Not to be uploaded to other registries; deprecated. Docker calls it "foreign". */
   readonly nondistributable: boolean;

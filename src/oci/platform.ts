@@ -31,14 +31,19 @@ export interface Platform {
   readonly architecture: string;
   /** Such as "v7" for arm. */
   readonly variant?: string;
+  /** Such as "10.0.14393" on Windows. */
   readonly osVersion?: string;
+  /** Features that the system must have. */
   readonly osFeatures?: readonly string[];
 }
 
 /** What {@linkcode selectPlatform} looks at: a descriptor has it. */
 export interface PlatformChoice {
+  /** Of the document that can be chosen. */
   readonly mediaType: string;
+  /** What it runs on; absent where its descriptor does not say. */
   readonly platform?: Platform;
+  /** Type of the artifact, where it is one. */
   readonly artifactType?: string;
 }
 

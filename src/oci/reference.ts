@@ -29,27 +29,35 @@ import { quote } from "./strict_json.ts";
 
 /** A layout or an archive of one; without tag and digest, its only image. */
 export interface LayoutReference {
+  /** What kind of place it is. */
   readonly transport: "oci" | "oci-archive";
+  /** The directory or file. */
   readonly path: string;
   /** The value of an `org.opencontainers.image.ref.name` annotation; it may hold ":" and "/". */
   readonly tag?: string;
+  /** Of the manifest or index. */
   readonly digest?: Digest;
 }
 
 /** A `docker save` archive; without a name, its only image. */
 export interface DockerArchiveReference {
+  /** What kind of place it is. */
   readonly transport: "docker-archive";
+  /** The directory or file. */
   readonly path: string;
+  /** A RepoTags entry in full. */
   readonly name?: ImageName;
 }
 
 /** An image in a registry. */
 export interface RegistryReference extends ImageName {
+  /** What kind of place it is. */
   readonly transport: "docker";
 }
 
 /** An image of the store, or of the registry that its name implies. */
 export interface StoreReference extends ImageName {
+  /** What kind of place it is. */
   readonly transport: "store";
   /** As it was typed, without tag and digest. */
   readonly name: string;
@@ -70,6 +78,7 @@ export interface ImageName {
   readonly repository: string;
   /** "latest" where the name has neither tag nor digest. */
   readonly tag?: string;
+  /** Of the manifest or index. */
   readonly digest?: Digest;
 }
 

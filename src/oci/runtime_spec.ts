@@ -25,18 +25,27 @@ import { quote } from "./strict_json.ts";
 
 /** config.json of a bundle (runtime-spec config.md). */
 export interface RuntimeConfig {
+  /** Version of the runtime-spec. */
   readonly ociVersion: string;
+  /** The container's first process. */
   readonly process: RuntimeProcess;
+  /** The root filesystem; a relative path starts at the bundle. */
   readonly root: { readonly path: string; readonly readonly: boolean };
+  /** In the UTS namespace of the container. */
   readonly hostname?: string;
+  /** Made in this order. */
   readonly mounts: readonly RuntimeMount[];
+  /** Arbitrary metadata; what the image says is among it. */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** What only Linux has. */
   readonly linux: RuntimeLinux;
 }
 
 /** The container's first process. */
 export interface RuntimeProcess {
+  /** Whether the process gets one. */
   readonly terminal: boolean;
+  /** Whom it runs as. */
   readonly user: RuntimeUser;
   /** One element at least. */
   readonly args: readonly string[];
@@ -44,75 +53,109 @@ export interface RuntimeProcess {
   readonly env: readonly string[];
   /** An absolute path. */
   readonly cwd: string;
+  /** What it may do beyond its user. */
   readonly capabilities?: RuntimeCapabilities;
+  /** Its resource limits. */
   readonly rlimits?: readonly RuntimeLimit[];
+  /** Setuid programs give nothing. */
   readonly noNewPrivileges?: boolean;
 }
 
 /** Numeric ids in the container's user namespace. */
 export interface RuntimeUser {
+  /** User. */
   readonly uid: number;
+  /** Group. */
   readonly gid: number;
+  /** Mode bits that new files do not get. */
   readonly umask?: number;
+  /** Supplementary groups. */
   readonly additionalGids?: readonly number[];
 }
 
 /** Names such as "CAP_KILL" (capabilities(7)). */
 export interface RuntimeCapabilities {
+  /** The most that can be had. */
   readonly bounding: readonly string[];
+  /** In force. */
   readonly effective: readonly string[];
+  /** To be put in force. */
   readonly permitted: readonly string[];
+  /** Kept by programs whose files ask for them. */
   readonly inheritable?: readonly string[];
+  /** Kept by any program. */
   readonly ambient?: readonly string[];
 }
 
 /** A resource limit (getrlimit(2)), such as RLIMIT_NOFILE. */
 export interface RuntimeLimit {
+  /** Such as "RLIMIT_NOFILE". */
   readonly type: string;
+  /** What cannot be exceeded. */
   readonly hard: number;
+  /** What is in force. */
   readonly soft: number;
 }
 
 /** A mount, made in the order of the list. */
 export interface RuntimeMount {
+  /** Where it appears in the container. */
   readonly destination: string;
+  /** Of the filesystem, or "bind". */
   readonly type?: string;
+  /** What is mounted; a relative path starts at the bundle. */
   readonly source?: string;
+  /** As of mount(8). */
   readonly options?: readonly string[];
 }
 
 /** The part of config.json that only Linux has (runtime-spec config-linux.md). */
 export interface RuntimeLinux {
+  /** Those that the container has of its own. */
   readonly namespaces: readonly RuntimeNamespace[];
+  /** Users of the user namespace. */
   readonly uidMappings?: readonly RuntimeIdMapping[];
+  /** Groups of the user namespace. */
   readonly gidMappings?: readonly RuntimeIdMapping[];
+  /** Its control group. */
   readonly cgroupsPath?: string;
+  /** Limits of its control group. */
   readonly resources?: RuntimeResources;
+  /** How mounts under the root are shared. */
   readonly rootfsPropagation?: string;
+  /** Paths that read as empty. */
   readonly maskedPaths?: readonly string[];
+  /** Paths that cannot be written. */
   readonly readonlyPaths?: readonly string[];
 }
 
 /** A namespace to make, or with a path, one to join. */
 export interface RuntimeNamespace {
+  /** What it separates. */
   readonly type: "pid" | "network" | "mount" | "ipc" | "uts" | "user" | "cgroup";
+  /** Of the namespace to join. */
   readonly path?: string;
 }
 
 /** A range of ids of a user namespace. */
 export interface RuntimeIdMapping {
+  /** First id inside. */
   readonly containerID: number;
+  /** First id outside. */
   readonly hostID: number;
+  /** Number of ids. */
   readonly size: number;
 }
 
 /** Limits that control groups enforce. */
 export interface RuntimeResources {
+  /** Access to devices, the last match counts. */
   readonly devices?: readonly { readonly allow: boolean; readonly access: string }[];
   /** Bytes. */
   readonly memory?: { readonly limit: number; readonly swap?: number };
   /** Microseconds of CPU time in each period. */
   readonly cpu?: { readonly quota: number; readonly period: number };
+  /** Number of processes. */
   readonly pids?: { readonly limit: number };
 }
 
@@ -129,6 +172,7 @@ export interface ConvertedConfig {
   readonly cwd: string;
   /** As the image names it, to be looked up in the rootfs; "" where it names none. */
   readonly user: string;
+  /** Arbitrary metadata; what the image says is among it. */
   readonly annotations: Readonly<Record<string, string>>;
   /** Paths in the container that should be mounts. */
   readonly volumes: readonly string[];

@@ -10,8 +10,11 @@ export type Level = "MUST" | "SHOULD";
 
 /** One rule. */
 export interface Rule {
+  /** 1 to 62. */
   readonly id: number;
+  /** How binding it is. */
   readonly level: Level;
+  /** What it asks. */
   readonly rule: string;
 }
 

@@ -12,9 +12,13 @@ export type Outcome = "pass" | "warn" | "fail" | "skip";
 
 /** One row of the result. */
 export interface Point {
+  /** 1 to 62. */
   readonly id: number;
+  /** What the specification asks. */
   readonly rule: string;
+  /** How binding it is. */
   readonly level: Level;
+  /** What came of it. */
   readonly outcome: Outcome;
   /** Document and JSON path, or file, of the first finding; "" where all is well. */
   readonly where: string;

@@ -40,6 +40,7 @@ export type { Outcome, Point } from "./report.ts";
 
 /** What `layerfs validate --json` prints. */
 export interface Validation {
+  /** As it was given. */
   readonly reference: string;
   /** No point has the outcome "fail". */
   readonly valid: boolean;
