@@ -119,7 +119,7 @@ async function buildImages(): Promise<void> {
 let images: Promise<void> | undefined;
 
 /** The reference of a real image (image.sh says what is in them). */
-export async function image(tag: "debian" | "replaced"): Promise<string> {
+export async function image(tag: "debian" | "bench" | "replaced"): Promise<string> {
   await (images ??= buildImages());
   return `oci:${CACHE}/image:${tag}`;
 }

@@ -3,11 +3,12 @@
 #
 #   image.sh DIR          (root; network to a Debian mirror; about 80 s, 1 GB)
 #
-# DIR/image      an OCI layout with two tags. "debian" has these layers: 1 Debian by mmdebstrap,
+# DIR/image      an OCI layout with three tags. "bench" has these layers: 1 Debian by mmdebstrap,
 #                2 packages (Python, Node, git), 3 deletions and replacements (these two written by
 #                `umoci repack`), 4 what only GNU tar writes (pax times, xattrs, sparse files, devices,
-#                opaque directories, odd names), 5 a hardlink to a file of a lower layer, 6 many small
-#                files, 7 large ones. "replaced" is small: directories with children become other things.
+#                opaque directories, odd names), 5 many small files, 6 large ones. "debian" has one more,
+#                7 a hardlink to a file of a lower layer, which buildah's overlay storage cannot read.
+#                "replaced" is small: directories with children become other things.
 # DIR/reference  bundle of `umoci unpack` of "debian"
 # DIR/replaced   the tree that "replaced" was packed from (umoci's own unpacking of it loses a file)
 # The layout appears under its name last, when everything is complete.
@@ -131,18 +132,7 @@ tar --create --file "$work/image.tar" --format=pax --pax-option=delete=atime,del
 add_tar "$work/image.tar" "GNU tar, pax"
 rm -rf "$tree"
 
-echo "layer 5: a hardlink to a file of layer 2" >&2
-mkdir -p "$tree/srv"
-cd "$tree"
-echo linked >srv/first
-touch -r "$root/srv/first" srv/first
-ln srv/first srv/hard-to-lower
-# The file's own entry, a header and one block of data, is cut off: the link's stays.
-tar --create --format=ustar --numeric-owner srv/first srv/hard-to-lower | tail -c +1025 >"$work/image.tar"
-add_tar "$work/image.tar" "hardlink"
-rm -rf "$tree"
-
-echo "layer 6: small files" >&2
+echo "layer 5: small files" >&2
 mkdir -p "$tree/opt/small"
 cd "$tree/opt/small"
 awk 'BEGIN {
@@ -161,7 +151,7 @@ tar --create --file "$work/image.tar" --format=gnu --sort=name --mtime=@16000000
 add_tar "$work/image.tar" "small files"
 rm -rf "$tree"
 
-echo "layer 7: large files" >&2
+echo "layer 6: large files" >&2
 mkdir -p "$tree/opt/large"
 cd "$tree/opt/large"
 # A keystream does not compress; the text does, about as programs do.
@@ -177,6 +167,18 @@ umoci config --image "$tag" --architecture amd64 --os linux \
   --config.entrypoint /bin/sh --config.cmd -c --config.cmd 'cat /etc/os-release' \
   --config.env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   --config.env LAYERFS_TEST=platform --config.workingdir /srv --config.label org.example.made-by=image.sh
+umoci tag --image "$tag" bench
+
+echo "layer 7: a hardlink to a file of layer 2" >&2
+mkdir -p "$tree/srv"
+cd "$tree"
+echo linked >srv/first
+touch -r "$root/srv/first" srv/first
+ln srv/first srv/hard-to-lower
+# The file's own entry, a header and one block of data, is cut off: the link's stays.
+tar --create --format=ustar --numeric-owner srv/first srv/hard-to-lower | tail -c +1025 >"$work/image.tar"
+add_tar "$work/image.tar" "hardlink"
+rm -rf "$tree"
 
 echo "image replaced: directories that are not empty become files and links" >&2
 # On its own: umoci writes whiteouts below the new file, which umoci reads and buildah refuses.
