@@ -96,7 +96,8 @@ function usesOf(file: ts.SourceFile): Use[] {
   for (const match of file.text.matchAll(/^import source \w+ from "([^"]+)"/gm)) {
     uses.push({ specifier: match[1] ?? "", position: match.index });
   }
-  return uses.filter((use) => use.specifier.startsWith("."));
+  // Modules of ours: no package, and no data (deno.json, the compiled module).
+  return uses.filter(({ specifier }) => /^\.(?!.*\.(json|wasm)$)/.test(specifier));
 }
 
 /** The path that a relative specifier in `from` means; AssemblyScript leaves out ".ts". */
