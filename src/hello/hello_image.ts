@@ -66,7 +66,7 @@ export async function writeHelloLayout(dir: string): Promise<void> {
   const action = `Cannot write the hello image to "${dir}"`;
   try {
     fs.mkdirSync(dir, { recursive: true });
-    if (fs.readdirSync(dir).length > 0 && !hasIndex(dir, index)) {
+    if (!isOurs(dir, index)) {
       throw new LayerfsError("conflict", `${action}: it holds other files; choose a new directory`);
     }
     await Deno.mkdir(`${dir}/blobs/sha256`, { recursive: true });
@@ -81,10 +81,11 @@ export async function writeHelloLayout(dir: string): Promise<void> {
   }
 }
 
-function hasIndex(dir: string, index: Uint8Array): boolean {
-  const path = `${dir}/index.json`;
-  if (!fs.existsSync(path)) return false;
-  return fs.readFileSync(path).equals(index);
+/** Whether `dir` holds the layout, a part of it that an interrupted run has left, or nothing. */
+function isOurs(dir: string, index: Uint8Array): boolean {
+  const names = fs.readdirSync(dir);
+  if (names.includes("index.json")) return fs.readFileSync(`${dir}/index.json`).equals(index);
+  return names.every((name) => name === "blobs" || name === "oci-layout");
 }
 
 /** The layout's index.json and its blobs. */
