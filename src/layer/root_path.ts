@@ -19,6 +19,9 @@ const MAX_SYMLINKS = 40;
 /** Decides what a missing component is: throw, or make it a directory and return. */
 export type MissingDirectory = (relativePath: string) => void;
 
+/** Ends a resolution where a component is neither a directory nor a symlink to one. */
+export type NoDirectory = (path: string, relativePath: string) => never;
+
 /** `parent/name`, where a parent of "" is the root itself. */
 export function joinRelative(parent: string, name: string): string {
   return parent === "" ? name : `${parent}/${name}`;
@@ -33,10 +36,16 @@ export function absolutePath(root: string, relativePath: string): string {
  * Follows `path` in `root` down to a directory.
  *
  * @param missing called for a component that does not exist, after which it must
+ * @param noDirectory called for a component that is no directory; throws `image-invalid` if absent
  * @returns the directory's path relative to the root, without any symlink; "" for the root
  * @throws {LayerfsError} `image-invalid` for a symlink loop, or where a component is no directory
  */
-export function resolveDirectory(root: string, path: string, missing: MissingDirectory): string {
+export function resolveDirectory(
+  root: string,
+  path: string,
+  missing: MissingDirectory,
+  noDirectory: NoDirectory = refuse,
+): string {
   const pending = path.split("/").reverse();
   const resolved: string[] = [];
   let symlinks = 0;
@@ -59,13 +68,17 @@ export function resolveDirectory(root: string, path: string, missing: MissingDir
       else resolved.pop();
       pending.push(...target.split("/").reverse());
     } else if (!stat.isDirectory()) {
-      throw new LayerfsError(
-        "image-invalid",
-        `Cannot resolve "${path}": "${relative}" is not a directory`,
-      );
+      noDirectory(path, relative);
     }
   }
   return resolved.join("/");
+}
+
+function refuse(path: string, relative: string): never {
+  throw new LayerfsError(
+    "image-invalid",
+    `Cannot resolve "${path}": "${relative}" is not a directory`,
+  );
 }
 
 /**

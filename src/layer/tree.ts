@@ -95,10 +95,11 @@ export class Tree {
 
   /** The real directory that `path` names, every symlink followed, or null. Makes nothing. */
   findDirectory(path: string): string | null {
+    const absent = (): never => {
+      throw new Absent();
+    };
     try {
-      return resolveDirectory(this.root, path, () => {
-        throw new Absent();
-      });
+      return resolveDirectory(this.root, path, absent, absent);
     } catch (error) {
       if (error instanceof Absent) return null;
       throw error;

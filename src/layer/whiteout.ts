@@ -17,16 +17,42 @@ import type { Tree } from "./tree.ts";
 /** What {@linkcode TarScanner.seen} says of a path that is only a parent of what was seen. */
 const SEEN_BELOW = 1;
 
+/** What it says of a path that was seen itself. */
+const SEEN = 2;
+
 /** Hides what the lower layers have at `path`. That there is nothing is no error. */
 export function hide(tree: Tree, scanner: TarScanner, path: string): void {
-  const place = tree.find(path);
-  if (place !== null) hidePlace(tree, scanner, place.path);
+  const slash = path.lastIndexOf("/");
+  const parent = lowerDirectory(tree, scanner, path.slice(0, Math.max(slash, 0)));
+  if (parent !== null) hidePlace(tree, scanner, joinRelative(parent, path.slice(slash + 1)));
 }
 
 /** Hides all children that the lower layers have in the directory `path`. */
 export function hideChildren(tree: Tree, scanner: TarScanner, path: string): void {
-  const directory = tree.findDirectory(path);
+  const directory = lowerDirectory(tree, scanner, path);
   if (directory !== null) hideChildrenOf(tree, scanner, directory);
+}
+
+/**
+ * The real directory that `path` names in the lower layers; null where there is none. A symlink is
+ * followed if a lower layer has put it there. One of this layer stands where a lower directory was,
+ * and its target is another one: umoci writes such whiteouts for every child that went.
+ */
+function lowerDirectory(tree: Tree, scanner: TarScanner, path: string): string | null {
+  let directory = "";
+  for (const name of path === "" ? [] : path.split("/")) {
+    const next = joinRelative(directory, name);
+    const stat = tree.stat(next);
+    if (stat?.isDirectory()) {
+      directory = next;
+      continue;
+    }
+    if (!stat?.isSymbolicLink() || scanner.seen(next) === SEEN) return null;
+    const target = tree.findDirectory(next);
+    if (target === null) return null;
+    directory = target;
+  }
+  return directory;
 }
 
 function hideChildrenOf(tree: Tree, scanner: TarScanner, directory: string): void {

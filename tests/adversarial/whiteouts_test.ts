@@ -196,6 +196,18 @@ layersBecome("a whiteout through a symlink of its own layer", (w) => [
   [dir("d"), file("d/secret")],
   [symlink("d", w.canary), whiteout("d/secret"), opaque("d")],
 ], (w) => ({ d: l(w.canary) }));
+layersBecome("whiteouts below what has become a symlink leave its target alone", [
+  [dir("d"), file("d/x"), dir("real"), file("real/x", "x")],
+  [symlink("d", "real"), whiteout("d/x"), opaque("d")],
+], { d: l("real"), real: d(), "real/x": f("x") });
+layersBecome("a whiteout through a symlink of a lower layer", [
+  [dir("real"), file("real/x", "x"), file("real/y", "y"), symlink("s", "real")],
+  [whiteout("s/x")],
+], { real: d(), "real/y": f("y"), s: l("real") });
+layersBecome("whiteouts below a symlink to a file, and below a FIFO", [
+  [file("a", "a"), symlink("s", "a"), fifo("p")],
+  [whiteout("s/x"), opaque("s"), whiteout("p/x"), opaque("p")],
+], { a: f("a"), s: l("a"), p: p() });
 layersBecome("opaque for a symlink leaves its target alone", [
   [dir("real"), file("real/x", "x"), symlink("s", "real")],
   [opaque("s")],

@@ -187,11 +187,14 @@ umoci new --image "$part:replaced"
 umoci unpack --image "$part:replaced" "$bundle"
 mkdir -p "$root"/{to-file,to-link,to-fifo}/below "$root/elsewhere"
 echo lower | tee "$root"/{to-file,to-link,to-fifo}/{,below/}file >"$root/elsewhere/file"
+# umoci writes times in whole seconds.
+find "$root" -exec touch -h -d @1700000000 {} +
 umoci repack --image "$part:replaced" --refresh-bundle "$bundle"
 rm -r "$root"/to-*
 echo upper >"$root/to-file"
 ln -s elsewhere "$root/to-link"
 mkfifo "$root/to-fifo"
+find "$root" -exec touch -h -d @1700000000 {} +
 umoci repack --image "$part:replaced" "$bundle"
 
 umoci gc --layout "$part"
