@@ -121,6 +121,8 @@ interface Members {
   readonly members: Map<string, Member>;
   /** Names that several members other than directories have. */
   readonly duplicates: Set<string>;
+  /** Members met, those of one name each for itself. */
+  count: number;
 }
 
 /**
@@ -131,7 +133,7 @@ const ZERO_TAIL = MAX_PAX_BYTES + 2 * BLOCK_SIZE;
 
 /** Reads all headers, block by block, so that each entry's content starts where the next read is. */
 function readMembers(fd: number, size: number): Members {
-  const found: Members = { members: new Map(), duplicates: new Set() };
+  const found: Members = { members: new Map(), duplicates: new Set(), count: 0 };
   const scanner = new TarScanner({ algorithm: null, engine: "wasm" });
   let entry: TarEntry | null = null;
   const visitor = {
@@ -160,7 +162,7 @@ function readMembers(fd: number, size: number): Members {
 function addMember(found: Members, entry: TarEntry, scanner: TarScanner, size: number): void {
   const { members, duplicates } = found;
   const { path } = entry;
-  if (members.size >= MAX_ARCHIVE_MEMBERS) {
+  if (++found.count > MAX_ARCHIVE_MEMBERS) {
     throw new LayerfsError("image-invalid", `it has more than ${MAX_ARCHIVE_MEMBERS} members`);
   }
   const before = members.get(path);
