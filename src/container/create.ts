@@ -24,31 +24,41 @@ import { type RootfsContext, rootfsFromImage, rootfsFromPath } from "./rootfs.ts
 
 /** What to make a container of, and how. */
 export interface CreateOptions extends StoreOptions, OriginOptions {
+  /** What computes the digests. */
   readonly engine: DigestEngine;
   /** The container's id; made up where it is absent. */
   readonly name?: string;
   /** Where the bundle goes; in the store where it is absent. */
   readonly bundle?: string;
+  /** What is to be other than the image says. */
   readonly overrides: Overrides;
   /** Takes the place of the image's Cmd where it is not empty. */
   readonly command: readonly string[];
   /** Ends the work, which then leaves nothing behind. */
   readonly signal: AbortSignal;
+  /** Takes the steps as they come. */
   readonly onProgress?: ProgressListener;
 }
 
 /** What was made: the JSON that `create --json` prints. */
 export interface CreateResult {
+  /** The container's id, given or made up. */
   readonly id: string;
   /** Absolute path, as that of the root filesystem. */
   readonly bundle: string;
+  /** Absolute path of the root filesystem. */
   readonly rootfs: string;
+  /** What keeps the root filesystem. */
   readonly driver: DriverName;
+  /** Where the root filesystem came from. */
   readonly source: RootfsOrigin;
+  /** The image; null where the container has none. */
   readonly image: ImageRecord | null;
+  /** How many layers there are, were there already, and were applied now. */
   readonly layers: { readonly total: number; readonly reused: number; readonly applied: number };
   /** Bytes read, and bytes of the tar streams in them, of the layers applied now. */
   readonly bytes: { readonly compressed: number; readonly uncompressed: number };
+  /** Milliseconds that it took. */
   readonly durationMs: number;
   /** What could not be kept, for people to read. */
   readonly warnings: readonly string[];
@@ -88,7 +98,14 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   const warnings = [
     ...(origin.source === "fallback" ? [`used the fallback rootfs: ${origin.reason}`] : []),
     ...made.warnings,
-    ...await writeBundle({ ...options, id, bundle, destination, image: image?.config ?? null }),
+    ...await writeBundle({
+      bundle,
+      id,
+      image: image?.config ?? null,
+      overrides: options.overrides,
+      command: options.command,
+      signal: options.signal,
+    }),
   ];
   const record = imageRecord(origin);
   writeRecord(bundle, {

@@ -13,6 +13,7 @@ import { allContainers } from "./containers.ts";
 
 /** A program that layerfs may start, and the first line it says of its version. */
 export interface ProgramInfo {
+  /** Its name. */
   readonly program: string;
   /** Null where it is missing. */
   readonly version: string | null;
@@ -22,12 +23,17 @@ export interface ProgramInfo {
 export interface StoreInfo {
   /** Absolute path. */
   readonly store: string;
+  /** Driver of the store: remembered, or the one that would be chosen. */
   readonly driver: string;
   /** Why that driver. */
   readonly driverReason: string;
+  /** How many containers there are. */
   readonly containers: number;
+  /** Platform of this machine, such as `linux/amd64`. */
   readonly platform: string;
+  /** What kind of user this is. */
   readonly user: "root" | "ordinary";
+  /** The programs that layerfs may start. */
   readonly programs: readonly ProgramInfo[];
 }
 

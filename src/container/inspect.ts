@@ -17,7 +17,9 @@ import type { ContainerRecord } from "./record.ts";
 export interface ContainerDetails extends ContainerRecord {
   /** Absolute paths. */
   readonly bundle: string;
+  /** Absolute path of its root filesystem. */
   readonly rootfs: string;
+  /** Its `config.json`. */
   readonly config: RuntimeConfig;
 }
 

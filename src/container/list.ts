@@ -11,11 +11,13 @@ import { allContainers, type Container } from "./containers.ts";
 
 /** A container as `ps --json` prints it. */
 export interface ContainerRow {
+  /** The container's id. */
   readonly id: string;
   /** Reference of its image; null where it has none. */
   readonly image: string | null;
   /** RFC 3339. */
   readonly created: string;
+  /** What keeps its root filesystem. */
   readonly driver: DriverName;
   /** Absolute path. */
   readonly bundle: string;

@@ -16,9 +16,13 @@ export type Origin =
 
 /** Which image or path: as in the options of `create`. */
 export interface OriginOptions {
+  /** Reference of the image. */
   readonly image?: string;
+  /** Directory or tar file to take without an image. */
   readonly rootfs?: string;
+  /** Directory or tar file to take where the image is not to be had. */
   readonly fallback?: string;
+  /** Platform to choose; the host's where it is absent. */
   readonly platform?: string;
 }
 

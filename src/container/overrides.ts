@@ -26,6 +26,7 @@ export interface Volume {
   readonly source: string;
   /** Absolute path in the container, normalised. */
   readonly destination: string;
+  /** The container cannot write to it. */
   readonly readonly: boolean;
 }
 
@@ -47,11 +48,15 @@ export interface Overrides {
   readonly workdir?: string;
   /** As `Config.User` of an image: `user`, `uid`, `user:group`, `uid:gid`, ... */
   readonly user?: string;
+  /** Host name inside the container. */
   readonly hostname?: string;
+  /** Labels, which become annotations of the configuration. */
   readonly labels: Readonly<Record<string, string>>;
   /** Win over labels of the same name. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** Files and directories of the host that the container sees. */
   readonly volumes: readonly Volume[];
+  /** Filesystems in memory. */
   readonly tmpfs: readonly Tmpfs[];
   /** Mounts the root filesystem read-only. */
   readonly readonly: boolean;
@@ -67,6 +72,7 @@ export interface Overrides {
   readonly quota?: number;
   /** Names with or without `CAP_`, in any case, or `ALL`. */
   readonly capAdd: readonly string[];
+  /** Capabilities to take away, written as those to add. */
   readonly capDrop: readonly string[];
   /** `host`: the host's network. `none`, the default: a network of its own with loopback only. */
   readonly network?: "host" | "none";

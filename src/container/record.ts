@@ -19,6 +19,7 @@ export interface ImageRecord {
   readonly reference: string;
   /** Of the manifest; null for a docker-archive, which has none. */
   readonly digest: Digest | null;
+  /** Of the image's configuration. */
   readonly configDigest: Digest;
   /** Of the top layer; null for an image without layers. */
   readonly chainId: Digest | null;
@@ -28,12 +29,17 @@ export interface ImageRecord {
 
 /** The content of `layerfs.json`. */
 export interface ContainerRecord {
+  /** Of this format. */
   readonly version: 1;
+  /** The container's id. */
   readonly id: string;
   /** RFC 3339. */
   readonly created: string;
+  /** What keeps the root filesystem. */
   readonly driver: DriverName;
+  /** Where the root filesystem came from. */
   readonly source: RootfsOrigin;
+  /** The image; null where the container has none. */
   readonly image: ImageRecord | null;
 }
 

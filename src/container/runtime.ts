@@ -31,6 +31,13 @@ const RUNTIMES: readonly RuntimeName[] = ["runc", "crun"];
 /** Directory in a bundle where an ordinary user's runtime keeps state if nowhere else is fit. */
 const STATE_DIRECTORY = "runtime-state";
 
+/**
+ * What `state` says of a container that there is not: "container does not exist" (runc 1.1), "error
+ * opening file `/run/crun/x/status`: No such file or directory" (crun 1.8); and where a state root is
+ * not ours, as after su(1), "permission denied".
+ */
+const UNKNOWN = /does not exist|no such file|permission denied/i;
+
 /** How to run a bundle. */
 export interface RunBundleOptions {
   readonly runtime: RuntimeName;
@@ -134,9 +141,9 @@ async function readState(
   id: string,
 ): Promise<{ bundle: string; status: RunningContainer["status"]; pid: number } | null> {
   try {
-    const { code, stdout } = await run(runtime, [...stateRootArgs(stateRoot), "state", id]);
-    // Both say so for a container that they do not know, in words that differ.
-    if (code !== 0) return null;
+    const result = await run(runtime, [...stateRootArgs(stateRoot), "state", id]);
+    if (result.code !== 0 && UNKNOWN.test(result.stderr)) return null;
+    const { stdout } = check(result, `Cannot ask ${runtime} for container "${id}"`);
     const { bundle, status, pid = 0 } = JSON.parse(stdout);
     return { bundle, status, pid };
   } catch (error) {
