@@ -15,21 +15,41 @@
  * @module
  */
 
+/** Every code that a {@linkcode LayerfsError} can carry. */
+export type ErrorCode =
+  | "unexpected"
+  | "usage"
+  /** A document or a layer breaks a rule of its specification. */
+  | "image-invalid"
+  /** Bytes do not have the digest (or diffID) that they were announced with. */
+  | "digest-mismatch"
+  /** Content is longer or shorter than its descriptor says. */
+  | "size-mismatch"
+  /** The image is valid, but uses something that layerfs does not read. */
+  | "unsupported"
+  | "not-found"
+  | "platform-not-found"
+  | "conflict"
+  | "busy"
+  | "permission-missing"
+  | "program-missing"
+  | "privilege-missing"
+  /** The disk or the quota is full. */
+  | "storage-full"
+  | "storage"
+  | "interrupted";
+
 /**
  * Exit status of each error code. 1 unexpected, 2 usage, 3 the image is invalid, 4 not found,
  * 5 conflict or busy, 6 a permission, program or privilege is missing, 7 storage failed,
  * 130 interrupted and cleaned up.
  */
-const EXIT_STATUS = {
+const EXIT_STATUS: Readonly<Record<ErrorCode, number>> = {
   "unexpected": 1,
   "usage": 2,
-  /** A document or a layer breaks a rule of its specification. */
   "image-invalid": 3,
-  /** Bytes do not have the digest (or diffID) that they were announced with. */
   "digest-mismatch": 3,
-  /** Content is longer or shorter than its descriptor says. */
   "size-mismatch": 3,
-  /** The image is valid, but uses something that layerfs does not read. */
   "unsupported": 3,
   "not-found": 4,
   "platform-not-found": 4,
@@ -38,14 +58,10 @@ const EXIT_STATUS = {
   "permission-missing": 6,
   "program-missing": 6,
   "privilege-missing": 6,
-  /** The disk or the quota is full. */
   "storage-full": 7,
   "storage": 7,
   "interrupted": 130,
-} as const;
-
-/** Every code that a {@linkcode LayerfsError} can carry. */
-export type ErrorCode = keyof typeof EXIT_STATUS;
+};
 
 /** What an error carries beside its message: printed as keys of `{"error": …}` in JSON mode. */
 export type ErrorData = Readonly<Record<string, string | number | boolean | null>>;
@@ -57,11 +73,16 @@ export function exitStatus(code: ErrorCode): number {
 
 /** The only error that layerfs throws on purpose; anything else is a bug of ours. */
 export class LayerfsError extends Error {
+  /** What kind of error this is, as of every error class. */
   override readonly name = "LayerfsError";
+  /** What went wrong, for programs. */
   readonly code: ErrorCode;
+  /** Facts of this case, for programs. */
   readonly data: ErrorData;
 
   /**
+   * Makes an error.
+   *
    * @param message the failed action, ": ", the state found
    * @param data facts that a program may want without parsing the message
    */

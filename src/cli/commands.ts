@@ -20,6 +20,7 @@ const LOADERS: Loaders = {
   rm: async () => (await import("./commands/rm.ts")).rm,
   ps: async () => (await import("./commands/ps.ts")).ps,
   inspect: async () => (await import("./commands/inspect.ts")).inspect,
+  validate: async () => (await import("./commands/validate.ts")).validate,
   info: async () => (await import("./commands/info.ts")).info,
   completions: async () => (await import("./commands/completions.ts")).completions,
 };

@@ -2,10 +2,11 @@
  * The command line: words in, an exit status out.
  *
  * @example
- * ```ts no-eval
+ * ```ts
  * import { main } from "./main.ts";
  *
- * Deno.exit(await main(["ps", "--json"]));
+ * const status = await main(["--version"]);
+ * console.assert(status === 0);
  * ```
  *
  * @module
@@ -18,6 +19,7 @@ import { explain } from "./explain.ts";
 import { commandHelp, overallHelp } from "./help.ts";
 import { type Io, ReaderGoneError, systemIo } from "./io.ts";
 import { type Globals, parse, type Parsed, wantsJson } from "./parse.ts";
+import { specOf } from "./specs.ts";
 import { createStyle, printable } from "./style.ts";
 
 /** The version, which deno.json holds. */
@@ -62,14 +64,15 @@ async function runLine(args: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** Runs a command; SIGINT and SIGTERM abort it, and it is waited for until it has cleaned up. */
+/** Runs a command; where a signal aborts it, it is waited for until it has cleaned up. */
 async function execute(line: CommandLine, io: Io): Promise<Outcome> {
   const { globals } = line;
   const controller = new AbortController();
-  const stopListening = io.onInterrupt((signal) => {
+  const abort = (signal: string) => {
     const message = `Cannot finish ${line.name}: interrupted by ${signal}`;
     controller.abort(new LayerfsError("interrupted", message, { signal }));
-  });
+  };
+  const stopListening = specOf(line.name).cleansUp ? io.onInterrupt(abort) : () => {};
   const progress = showsProgress(globals, io) ? await progressLine(io) : undefined;
   try {
     // Loaded here: help and version need neither.

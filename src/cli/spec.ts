@@ -96,6 +96,11 @@ export interface CommandSpec<O extends Options = Options> {
   readonly help: string;
   readonly operands: Operands;
   readonly options: O;
+  /**
+   * SIGINT and SIGTERM abort the command, which then cleans up. The others leave nothing behind, and
+   * the signals end them at once, also in the middle of a long computation.
+   */
+  readonly cleansUp?: boolean;
   /** Command lines, without the leading `layerfs`. */
   readonly examples?: readonly string[];
 }

@@ -93,6 +93,7 @@ A --fallback is used where the image is not found, never where it fails verifica
 result says so.`,
   operands: CREATE_OPERANDS,
   options: CREATE_OPTIONS,
+  cleansUp: true,
   examples: [
     "create --name web oci:images/nginx:stable",
     "create --env LANG=C.UTF-8 --volume ./data:/data:ro oci-archive:app.tar /bin/app --verbose",
@@ -112,6 +113,7 @@ ${IMAGE_HELP} Options end at IMAGE.`,
     runtime: choice(["runc", "crun"], "runtime to use; the first one found where absent"),
     ...CREATE_OPTIONS,
   },
+  cleansUp: true,
   examples: ["run --rm oci:hello", "run --rm --tty oci:images/debian:12 /bin/bash"],
 });
 
@@ -120,7 +122,7 @@ const rm = command({
   help: "Removes containers with their bundles and prints their names. Layers stay in the store.",
   operands: { usage: ["ID..."], min: 1, max: Infinity, completes: "container" },
   options: {
-    force: flag("stop a container that is running; do not mind one that does not exist", {
+    force: flag("end the processes of a container that runs", {
       short: "f",
     }),
   },
@@ -143,6 +145,17 @@ image; anything else names a container of the store.`,
   examples: ["inspect web", "inspect --platform linux/arm64 oci:images/app:1.2"],
 });
 
+const validate = command({
+  summary: "Check an image against the specifications",
+  help: `Checks every point of the OCI image specification, reads every byte of the image, and \
+prints one row a point: pass, warn (a SHOULD is not kept), fail (a MUST is broken) or skip (the \
+image has nothing that the point is about). The exit status is 3 where a point fails. With --quiet: \
+warnings and failures only.`,
+  operands: { usage: ["IMAGE"], min: 1, max: 1, completes: "image" },
+  options: {},
+  examples: ["validate oci:images/app:1.2", "validate --json oci-archive:app.tar"],
+});
+
 const info = command({
   summary: "Show what this store and this machine offer",
   help: "Shows the store, its driver and why it was chosen, and the programs that were found.",
@@ -163,7 +176,7 @@ const completions = command({
 });
 
 /** Every command, in the order in which help lists them. */
-export const SPECS = { create, run, rm, ps, inspect, info, completions };
+export const SPECS = { create, run, rm, ps, inspect, validate, info, completions };
 
 /** The name of a command. */
 export type CommandName = keyof typeof SPECS;

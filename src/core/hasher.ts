@@ -23,6 +23,7 @@ export type DigestEngine = "wasm" | "native";
 
 /** A digest in the making over bytes that come in pieces of any size. */
 export interface Hasher {
+  /** What it computes. */
   readonly algorithm: DigestAlgorithm;
   /** Adds bytes. @throws {TypeError} after {@linkcode digest} */
   update(bytes: Uint8Array): void;

@@ -55,7 +55,9 @@ export type ImageSource = DescriptorSource | DockerSource;
 
 /** One image of a `docker save` archive. */
 export interface DockerImage {
+  /** Of the configuration. */
   readonly configDigest: Digest;
+  /** The configuration. */
   readonly config: ImageConfig;
   /** As many as the config has diffIDs, base first. */
   readonly layers: readonly DockerLayer[];
@@ -70,9 +72,11 @@ export interface DockerLayer {
 
 /** An image whose documents are read, verified and found to agree with one another. */
 export interface ResolvedImage {
+  /** As it was asked for. */
   readonly reference: string;
   /** Of the manifest; null for a docker-archive, which has none. */
   readonly digest: Digest | null;
+  /** Its manifest, likewise. */
   readonly manifest: Manifest | null;
   readonly configDigest: Digest;
   readonly config: ImageConfig;
@@ -86,6 +90,7 @@ export interface ResolvedImage {
 
 /** One layer: where its bytes are, and what they and their content must be. */
 export interface ResolvedLayer {
+  /** Where its bytes are. */
   readonly location: BlobLocation;
   /** Null for a docker-archive. */
   readonly descriptor: Descriptor | null;
@@ -95,5 +100,6 @@ export interface ResolvedLayer {
   readonly size: number | null;
   /** Of the uncompressed tar. */
   readonly diffId: Digest;
+  /** Of this layer on top of those below it. */
   readonly chainId: Digest;
 }

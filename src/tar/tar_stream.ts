@@ -49,27 +49,33 @@ export interface TarStreamOptions {
   xattrs?: ReadonlyMap<string, Uint8Array>;
 }
 
-interface TarStreamCommon {
+/** What every entry has. */
+export interface TarStreamCommon {
   /** Relative to the archive's root; bytes where the name is not UTF-8. */
   path: string | Uint8Array;
+  /** Mode, owner, times and the like. */
   options?: TarStreamOptions;
 }
 
 /** A regular file. */
 export interface TarStreamFile extends TarStreamCommon {
+  /** Kind of the entry. */
   type: "file";
   /** Bytes that `readable` gives: neither more nor less. */
   size: number;
+  /** The file's bytes. */
   readable: ReadableStream<Uint8Array>;
 }
 
 /** A directory. */
 export interface TarStreamDir extends TarStreamCommon {
+  /** Kind of the entry. */
   type: "directory";
 }
 
 /** A symbolic or hard link. */
 export interface TarStreamLink extends TarStreamCommon {
+  /** Kind of the entry. */
   type: "symlink" | "hardlink";
   /** Any text for a symlink, a path of the archive for a hard link. */
   linkPath: string | Uint8Array;
@@ -77,6 +83,7 @@ export interface TarStreamLink extends TarStreamCommon {
 
 /** A device (with `devmajor` and `devminor` in the options) or a FIFO. */
 export interface TarStreamSpecial extends TarStreamCommon {
+  /** Kind of the entry. */
   type: "character" | "block" | "fifo";
 }
 

@@ -25,11 +25,15 @@ import { type TarEntryType, TYPE_FLAGS } from "./header.ts";
 
 /** The header of an entry: as in `@std/tar`, without magic and owner names, with what pax adds. */
 export interface TarStreamHeader {
-  /** Same as the entry's path; `prefix` is always "". */
+  /** Same as the entry's path. */
   readonly name: string;
+  /** Always "". */
   readonly prefix: string;
+  /** Permissions, 12 bits. */
   readonly mode: number;
+  /** Number of the owner. */
   readonly uid: number;
+  /** Number of the group. */
   readonly gid: number;
   /** Bytes of the file, holes included. */
   readonly size: number;
@@ -39,12 +43,15 @@ export interface TarStreamHeader {
   readonly mtimeNanoseconds: number;
   /** "0" file, "1" hard link, "2" symlink, "3" character, "4" block, "5" directory, "6" FIFO. */
   readonly typeflag: string;
+  /** Kind of the entry. */
   readonly type: TarEntryType;
+  /** Target of a link; "" for others. */
   readonly linkname: string;
   /** Target of a symlink that is not UTF-8, else null. */
   readonly linkBytes: Uint8Array | null;
   /** Octal digits, as in the header of a device; "" for others. */
   readonly devmajor: string;
+  /** Octal digits likewise. */
   readonly devminor: string;
   /** Extended attributes by full name; null where there are none. */
   readonly xattrs: ReadonlyMap<string, Uint8Array> | null;
@@ -59,6 +66,7 @@ export interface TarStreamEntry {
   path: string;
   /** The bytes of a path that is not UTF-8, else null. */
   rawPath: Uint8Array | null;
+  /** Its header. */
   header: TarStreamHeader;
   /** The content of a file: to be read to its end, or cancelled, before the next entry comes. */
   readable?: ReadableStream<Uint8Array<ArrayBuffer>>;

@@ -16,8 +16,7 @@ async function shell(program: string, ...args: string[]): Promise<string> {
 /** Whether a program is installed, and may be run. */
 async function has(program: string): Promise<boolean> {
   try {
-    const options = { args: ["-c", ""], stdout: "null", stderr: "null" } as const;
-    return (await new Deno.Command(program, options).output()).success;
+    return (await new Deno.Command(program, { args: ["-c", ""] }).output()).success;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;

@@ -7,7 +7,7 @@ import { NO_OVERRIDES } from "../../src/container/overrides.ts";
 import { LayerfsError } from "../../src/errors.ts";
 import { FakeIo } from "./fake_io.ts";
 
-type Input = Parameters<typeof createRequest>[0];
+type CreateValues = Parameters<typeof createRequest>[0]["values"];
 
 const STORE = { store: "/store", driver: "auto", engine: "wasm" } as const;
 
@@ -24,7 +24,8 @@ function request(args: string[], variables: Record<string, string> = {}) {
     signal: new AbortController().signal,
     store: () => STORE,
   };
-  const { signal, ...rest } = createRequest(parsed as Input, context, "/here");
+  const input = { values: parsed.values as CreateValues, operands: parsed.operands };
+  const { signal, ...rest } = createRequest(input, context, "/here");
   assertEquals(signal, context.signal);
   return rest;
 }

@@ -1,0 +1,122 @@
+/**
+ * layerfs turns OCI images into container root filesystems and runtime bundles.
+ *
+ * One call verifies an image, puts its layers on disk and leaves a bundle (`config.json` and
+ * `rootfs`) that an OCI runtime starts. Where something goes wrong, a {@linkcode LayerfsError} says
+ * what, with a code for programs, and nothing is left behind.
+ *
+ * Started as a program, this module is the command line: `deno run … mod.ts --help`.
+ *
+ * @example A container from an image that the library makes itself
+ * ```ts
+ * import { createContainer, NO_OVERRIDES, removeContainers, writeHelloLayout } from "./mod.ts";
+ *
+ * const directory = await Deno.makeTempDir();
+ * await writeHelloLayout(`${directory}/hello`);
+ * const where = { store: `${directory}/store`, driver: "directory", engine: "wasm" } as const;
+ *
+ * const { id, bundle } = await createContainer({
+ *   ...where,
+ *   image: `oci:${directory}/hello`,
+ *   overrides: { ...NO_OVERRIDES, env: ["LANG=C.UTF-8"] },
+ *   command: [],
+ *   signal: new AbortController().signal,
+ * });
+ * console.assert((await Deno.stat(`${bundle}/config.json`)).isFile);
+ *
+ * await removeContainers(where, [id], false);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ *
+ * @example What an image breaks of the specification
+ * ```ts
+ * import { validateImage, writeHelloLayout } from "./mod.ts";
+ *
+ * const directory = await Deno.makeTempDir();
+ * await writeHelloLayout(`${directory}/hello`);
+ * const { valid, points } = await validateImage(`oci:${directory}/hello`);
+ * console.assert(valid && points.every(({ outcome }) => outcome !== "fail"));
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ *
+ * @module
+ */
+
+// Containers.
+export { createContainer, type CreateOptions, type CreateResult } from "./src/container/create.ts";
+export type { OriginOptions } from "./src/container/origin.ts";
+export {
+  NO_OVERRIDES,
+  type Overrides,
+  type Tmpfs,
+  type Volume,
+} from "./src/container/overrides.ts";
+export { runContainer, type RunContainerOptions } from "./src/container/run.ts";
+export { removeContainers } from "./src/container/remove.ts";
+export { type ContainerRow, listContainers } from "./src/container/list.ts";
+export { inspectContainer, inspectImage } from "./src/container/inspect.ts";
+export type { ContainerDetails, ImageDetails } from "./src/container/inspect.ts";
+export type { ContainerRecord, ImageRecord, RootfsOrigin } from "./src/container/record.ts";
+export { type ProgramInfo, type StoreInfo, storeInfo } from "./src/container/info.ts";
+export type { StoreOptions } from "./src/store/store.ts";
+export type { DriverName } from "./src/store/driver.ts";
+export type { ProgressEvent, ProgressListener } from "./src/layer/progress.ts";
+
+// Images.
+export { type Level, type Outcome, type Point } from "./src/validate/validate.ts";
+export { validateImage, type Validation } from "./src/validate/validate.ts";
+export { HELLO_TAG, HELLO_TEXT, writeHelloLayout } from "./src/hello/hello_image.ts";
+export { resolveImage } from "./src/source/image.ts";
+export type { ResolvedImage, ResolvedLayer } from "./src/source/image.ts";
+export type { BlobLocation } from "./src/blob/location.ts";
+
+// Documents of images: bytes in, typed values out.
+export { type Digest, type DigestAlgorithm, parseDigest } from "./src/oci/digest.ts";
+export type { Descriptor } from "./src/oci/descriptor.ts";
+export { type Manifest, parseManifest } from "./src/oci/manifest.ts";
+export { type ImageIndex, parseIndex } from "./src/oci/image_index.ts";
+export { type ImageConfig, parseConfig } from "./src/oci/config.ts";
+export type { ExecutionConfig, Healthcheck, HistoryEntry } from "./src/oci/config.ts";
+export { chainIds } from "./src/oci/chain_id.ts";
+export { formatPlatform, hostPlatform, parsePlatform, type Platform } from "./src/oci/platform.ts";
+export { type PlatformChoice, selectPlatform } from "./src/oci/platform.ts";
+export { type ImageName, parseReference, type Reference } from "./src/oci/reference.ts";
+export type { DockerArchiveReference, LayoutReference } from "./src/oci/reference.ts";
+export type { RegistryReference, StoreReference } from "./src/oci/reference.ts";
+export type {
+  RuntimeCapabilities,
+  RuntimeConfig,
+  RuntimeIdMapping,
+  RuntimeLimit,
+  RuntimeLinux,
+  RuntimeMount,
+  RuntimeNamespace,
+  RuntimeProcess,
+  RuntimeResources,
+  RuntimeUser,
+} from "./src/oci/runtime_spec.ts";
+
+// Digests, computed in WebAssembly or by the platform.
+export { createHasher, digestBytes, type DigestEngine, type Hasher } from "./src/core/hasher.ts";
+
+// Tar, in the interface of @std/tar.
+export {
+  TarStream,
+  type TarStreamCommon,
+  type TarStreamDir,
+  type TarStreamFile,
+  type TarStreamInput,
+  type TarStreamLink,
+  type TarStreamOptions,
+  type TarStreamSpecial,
+} from "./src/tar/tar_stream.ts";
+export { type TarStreamEntry, type TarStreamHeader, UntarStream } from "./src/tar/untar_stream.ts";
+export type { TarEntryType, TarTime } from "./src/tar/header.ts";
+
+// Errors.
+export { type ErrorCode, type ErrorData, exitStatus, LayerfsError } from "./src/errors.ts";
+
+if (import.meta.main) {
+  const { main } = await import("./src/cli/main.ts");
+  Deno.exit(await main(Deno.args));
+}
