@@ -129,9 +129,7 @@ export function buildRuntimeConfig(request: BundleRequest): BundlePlan {
 /** Puts the caller's inputs into the image's config, as conversion.md has it, and converts that. */
 function convertWithOverrides(request: BundleRequest, warnings: string[]): ConvertedConfig {
   const { image, overrides, command, rootfs } = request;
-  if (overrides.workdir !== undefined && !overrides.workdir.startsWith("/")) {
-    throw usage("workdir", overrides.workdir, "it must be an absolute path");
-  }
+  if (overrides.workdir !== undefined) checkWorkdir(rootfs, overrides.workdir);
   const { entrypoint, cmd } = commandOf(request);
   if (image === null && entrypoint.length + cmd.length === 0) {
     throw new LayerfsError(
@@ -159,14 +157,20 @@ function convertWithOverrides(request: BundleRequest, warnings: string[]): Conve
   });
   const detour = findProcDetour(rootfs, converted.cwd);
   if (detour === null) return converted;
-  const { workdir } = overrides;
-  const state = `it leads to "${detour}", from where descriptors lead out of the container`;
-  if (workdir !== undefined) throw usage("workdir", workdir, state);
   throw new LayerfsError(
     "image-invalid",
-    `Cannot run the image: its WorkingDir ${JSON.stringify(converted.cwd)} cannot be used: ` +
-      `${state}; choose another with --workdir`,
+    `Cannot run the image: its WorkingDir ${JSON.stringify(converted.cwd)} leads to "${detour}", ` +
+      "from where descriptors lead out of the container; choose another with --workdir",
   );
+}
+
+/** Refuses a working directory of the caller that the image could not have, either. */
+function checkWorkdir(rootfs: string, workdir: string): void {
+  if (!workdir.startsWith("/")) throw usage("workdir", workdir, "it must be an absolute path");
+  const detour = findProcDetour(rootfs, workdir);
+  if (detour === null) return;
+  const state = `it leads to "${detour}", from where descriptors lead out of the container`;
+  throw usage("workdir", workdir, state);
 }
 
 /** What stands in for an image where there is none. */

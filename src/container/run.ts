@@ -9,7 +9,7 @@ import { removeContainers } from "./remove.ts";
 import { findRuntime, runBundle, type RuntimeName } from "./runtime.ts";
 
 /** What to run, and how. */
-export interface RunOptions extends CreateOptions {
+export interface RunContainerOptions extends CreateOptions {
   /** Removes the container when it has ended. */
   readonly remove: boolean;
   /** The first of runc and crun that is there, where it is absent. */
@@ -24,7 +24,7 @@ export interface RunOptions extends CreateOptions {
  * @returns the exit status of its first process
  * @throws {LayerfsError} as {@linkcode createContainer}, and `program-missing` without a runtime
  */
-export async function runContainer(options: RunOptions): Promise<number> {
+export async function runContainer(options: RunContainerOptions): Promise<number> {
   const runtime = await findRuntime(options.runtime);
   const { id, bundle, warnings } = await createContainer(options);
   for (const warning of warnings) options.onWarning?.(warning);
