@@ -55,6 +55,7 @@ export { runContainer, type RunContainerOptions } from "./src/container/run.ts";
 export { removeContainers } from "./src/container/remove.ts";
 export { type ContainerRow, listContainers } from "./src/container/list.ts";
 export { inspectContainer, inspectImage } from "./src/container/inspect.ts";
+export type { RuntimeName } from "./src/container/runtime.ts";
 export type { ContainerDetails, ImageDetails } from "./src/container/inspect.ts";
 export type { ContainerRecord, ImageRecord, RootfsOrigin } from "./src/container/record.ts";
 export { type ProgramInfo, type StoreInfo, storeInfo } from "./src/container/info.ts";

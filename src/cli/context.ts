@@ -31,6 +31,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Takes the steps of a long work; undefined where nobody watches. */
   readonly onProgress?: ProgressListener;
+  /** Prints a warning now; an outcome has its own. */
+  readonly onWarning: (warning: string) => void;
   /**
    * The store that options and environment name: asked for by the commands that need one only, as
    * it takes permissions (environment, user id).

@@ -84,6 +84,7 @@ async function execute(line: CommandLine, io: Io): Promise<Outcome> {
       style: createStyle(io.stdoutIsTerminal && !io.noColor),
       signal: controller.signal,
       ...(progress === undefined ? {} : { onProgress: (event) => progress.show(event) }),
+      onWarning: (warning) => warn(warning, globals, io),
       store: () => {
         const choice = chooseStore(globals, io);
         debug(globals, io, `${line.name} on ${JSON.stringify(choice)}`);
@@ -111,13 +112,9 @@ async function progressLine(io: Io) {
 /** Prints a result; returns its exit status. */
 function print(outcome: Outcome, globals: Globals, io: Io): number {
   const { status = 0, document, text, warnings = [], remark } = outcome;
-  const style = createStyle(io.stderrIsTerminal && !io.noColor);
-  const level = globals["log-level"] ?? "warn";
-  if (!globals.quiet && !globals.json && level !== "error") {
-    for (const warning of warnings) {
-      io.stderr(`layerfs: ${style.yellow("warning:")} ${printable(warning)}\n`);
-    }
-  }
+  // In JSON they are part of the document.
+  if (!globals.json) { for (const warning of warnings) warn(warning, globals, io); }
+  const level = globals["log-level"];
   const watched = io.stderrIsTerminal || level === "info" || level === "debug";
   if (remark !== undefined && watched && !globals.quiet && !globals.json) {
     io.stderr(`${printable(remark)}\n`);
@@ -126,6 +123,12 @@ function print(outcome: Outcome, globals: Globals, io: Io): number {
     if (text !== undefined) io.stdout(text);
   } else if (document !== undefined) io.stdout(toJson(document));
   return status;
+}
+
+function warn(warning: string, globals: Globals, io: Io): void {
+  if (globals.quiet || globals["log-level"] === "error") return;
+  const style = createStyle(io.stderrIsTerminal && !io.noColor);
+  io.stderr(`layerfs: ${style.yellow("warning:")} ${printable(warning)}\n`);
 }
 
 /** Prints an error; returns its exit status. */

@@ -78,7 +78,9 @@ export interface ResolvedImage {
   readonly digest: Digest | null;
   /** Its manifest, likewise. */
   readonly manifest: Manifest | null;
+  /** Of the configuration. */
   readonly configDigest: Digest;
+  /** The configuration. */
   readonly config: ImageConfig;
   /** That of the config, normalised. */
   readonly platform: Platform;

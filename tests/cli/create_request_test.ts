@@ -22,6 +22,7 @@ function request(args: string[], variables: Record<string, string> = {}) {
     globals: parsed.globals,
     style: createStyle(false),
     signal: new AbortController().signal,
+    onWarning: () => {},
     store: () => STORE,
   };
   const input = { values: parsed.values as CreateValues, operands: parsed.operands };

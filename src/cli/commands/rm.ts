@@ -13,6 +13,6 @@ export async function rm(
   { values, operands }: Input<(typeof SPECS)["rm"]["options"]>,
   context: Context,
 ): Promise<Outcome> {
-  const removed = await removeContainers(context.store(), [...operands], values.force);
+  const removed = await removeContainers(context.store(), operands, values.force);
   return { document: { removed }, text: removed.map((id) => `${id}\n`).join("") };
 }

@@ -18,6 +18,7 @@ export async function run(
   const status = await runContainer({
     ...createRequest(input, context),
     remove: rm,
+    onWarning: context.onWarning,
     ...(runtime === undefined ? {} : { runtime }),
   });
   return { status };
