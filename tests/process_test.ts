@@ -142,10 +142,12 @@ Deno.test("a program that Deno may not run names the flag", async () => {
 });
 
 Deno.test("a loader variable that Deno refuses is named", async () => {
-  const env = { LD_LIBRARY_PATH: "/nowhere" };
-  const { error } = JSON.parse(await text(harness(["--allow-run=cat"], ["run", "cat"], env)));
+  // Set by a shell in between: this Deno would refuse it, too.
+  const script = 'LD_LIBRARY_PATH=/nowhere exec "$0" run --no-prompt --allow-run=cat "$1" run cat';
+  const { stdout } = await run("sh", ["-c", script, Deno.execPath(), HARNESS]);
+  const { error } = JSON.parse(stdout);
   assertEquals([error.code, error.flag], ["permission-missing", "--allow-run"]);
-  assertStringIncludes(error.message, "unset it");
+  assertStringIncludes(error.message, "LD_LIBRARY_PATH is set; unset it");
 });
 
 Deno.test("a file that is not executable is a lack of privilege", async () => {
