@@ -7,12 +7,13 @@
  *
  * @example
  * ```ts
+ * import { assert, assertEquals } from "@std/assert";
  * import { HELLO_TAG, writeHelloLayout } from "./hello_image.ts";
  *
  * const parent = await Deno.makeTempDir();
  * await writeHelloLayout(`${parent}/hello`);
- * console.assert((await Deno.stat(`${parent}/hello/index.json`)).isFile);
- * console.assert(HELLO_TAG === "hello"); // oci:…/hello:hello
+ * assert((await Deno.stat(`${parent}/hello/index.json`)).isFile);
+ * assertEquals(HELLO_TAG, "hello"); // oci:…/hello:hello
  * await Deno.remove(parent, { recursive: true });
  * ```
  *

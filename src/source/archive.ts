@@ -29,6 +29,7 @@ type Member =
 
 /** A tar archive whose members are found by name. */
 export class Archive implements LayoutFiles {
+  /** As the user named it. */
   readonly path: string;
   readonly #file: string;
   readonly #members: ReadonlyMap<string, Member>;

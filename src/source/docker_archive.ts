@@ -35,7 +35,9 @@ interface ManifestEntry {
 
 /** The images of a `docker save` archive. */
 export class DockerArchiveSource implements DockerSource {
+  /** Which of the two kinds of source this is. */
   readonly kind = "docker-archive";
+  /** As messages name it. */
   readonly reference: string;
   readonly #archive: Archive;
   readonly #wanted: DockerArchiveReference;
@@ -64,8 +66,10 @@ export class DockerArchiveSource implements DockerSource {
     return Promise.try(() => this.#read(this.#choose()));
   }
 
+  /** Nothing is held open between calls. */
   close(): void {}
 
+  /** For `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

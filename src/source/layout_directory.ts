@@ -13,6 +13,7 @@ import type { LayoutFiles } from "./layout_files.ts";
 
 /** A layout directory. */
 export class LayoutDirectory implements LayoutFiles {
+  /** As the user named it. */
   readonly path: string;
   /** Without symlinks: those of the path that the user named are the user's own choice. */
   readonly #root: string;

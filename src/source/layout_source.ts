@@ -23,7 +23,9 @@ const LAYOUT_VERSION = "1.0.0";
 
 /** The images of a layout that a reference means. */
 export class LayoutSource implements DescriptorSource {
+  /** Which of the two kinds of source this is. */
   readonly kind = "oci";
+  /** As messages name it. */
   readonly reference: string;
   readonly #files: LayoutFiles;
   readonly #wanted: LayoutReference;
@@ -62,8 +64,10 @@ export class LayoutSource implements DescriptorSource {
     return location;
   }
 
+  /** Nothing is held open between calls. */
   close(): void {}
 
+  /** For `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

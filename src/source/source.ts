@@ -13,6 +13,7 @@ import type { Platform } from "../oci/platform.ts";
 
 /** A source whose images hang on descriptors: a layout, an archive of one, a registry. */
 export interface DescriptorSource extends Disposable {
+  /** Tells the two kinds of source apart. */
   readonly kind: "oci";
   /** As messages name it, such as "oci:images:debian". */
   readonly reference: string;
@@ -43,10 +44,13 @@ export interface DescriptorSource extends Disposable {
 
 /** A `docker save` archive: its images have a config and layers, but no manifest and no digests. */
 export interface DockerSource extends Disposable {
+  /** Tells the two kinds of source apart. */
   readonly kind: "docker-archive";
+  /** As messages name it, such as "docker-archive:a.tar:docker.io/library/alpine:latest". */
   readonly reference: string;
   /** The image that the reference means. */
   image(): Promise<DockerImage>;
+  /** Frees what the source holds; it must not be used after. */
   close(): void;
 }
 
@@ -65,6 +69,7 @@ export interface DockerImage {
 
 /** One layer of a `docker save` archive. */
 export interface DockerLayer {
+  /** Where its bytes are. */
   readonly location: BlobLocation;
   /** Of the bytes in the archive, where its name tells it (Docker 25 and later). */
   readonly digest: Digest | null;

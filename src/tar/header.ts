@@ -5,12 +5,13 @@
  *
  * @example
  * ```ts
+ * import { assertEquals } from "@std/assert";
  * import { encodeHeader, endOfArchive, padding } from "./header.ts";
  *
  * const content = new TextEncoder().encode("hello\n");
  * const header = encodeHeader({ type: "file", path: "etc/motd", mode: 0o644, size: content.length });
  * const archive = new Blob([header, content, padding(content.length), endOfArchive()]);
- * console.assert(archive.size === 512 + 512 + 1024);
+ * assertEquals(archive.size, 512 + 512 + 1024);
  * ```
  *
  * @module
@@ -34,6 +35,7 @@ export type TarEntryType =
 
 /** One entry of an archive, without its content. */
 export interface TarHeader {
+  /** What it is. */
   readonly type: TarEntryType;
   /** Bytes where the name is not UTF-8. "" and "." are the root; "/" after a directory is added. */
   readonly path: string | Uint8Array;
@@ -49,11 +51,13 @@ export interface TarHeader {
   readonly size?: number;
   /** Default 1970-01-01T00:00:00Z. */
   readonly mtime?: TarTime;
-  /** Device numbers; devices only. Default 0. */
+  /** Major number of a device. Default 0. */
   readonly major?: number;
+  /** Minor number of a device. Default 0. */
   readonly minor?: number;
-  /** Names of the owner and the group. Default "". */
+  /** Name of the owner. Default "". */
   readonly uname?: string;
+  /** Name of the group. Default "". */
   readonly gname?: string;
   /** Extended attributes by full name, such as "security.capability". */
   readonly xattrs?: ReadonlyMap<string, Uint8Array> | null;

@@ -4,10 +4,11 @@
  *
  * @example
  * ```ts
+ * import { assertEquals } from "@std/assert";
  * import { encodeRecords } from "./pax_records.ts";
  *
  * const bytes = encodeRecords([["path", "a"]]);
- * console.assert(new TextDecoder().decode(bytes) === "10 path=a\n");
+ * assertEquals(new TextDecoder().decode(bytes), "9 path=a\n");
  * ```
  *
  * @module

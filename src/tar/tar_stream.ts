@@ -5,6 +5,7 @@
  *
  * @example
  * ```ts
+ * import { assertEquals } from "@std/assert";
  * import { TarStream, type TarStreamInput } from "./tar_stream.ts";
  *
  * const archive = ReadableStream.from<TarStreamInput>([
@@ -18,7 +19,7 @@
  *   },
  *   { type: "symlink", path: "motd", linkPath: "etc/motd", options: { mtime: 0 } },
  * ]).pipeThrough(new TarStream());
- * console.assert((await new Response(archive).bytes()).length % 512 === 0);
+ * assertEquals((await new Response(archive).bytes()).length % 512, 0);
  * ```
  *
  * @module

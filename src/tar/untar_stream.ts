@@ -5,13 +5,14 @@
  *
  * @example
  * ```ts
+ * import { assertEquals } from "@std/assert";
  * import { encodeHeader, endOfArchive } from "./header.ts";
  * import { UntarStream } from "./untar_stream.ts";
  *
  * const header = encodeHeader({ type: "directory", path: "etc", mode: 0o755 });
  * const archive = new Blob([header, endOfArchive()]).stream();
  * for await (const entry of archive.pipeThrough(new UntarStream())) {
- *   console.assert(entry.path === "etc" && entry.header.mode === 0o755);
+ *   assertEquals([entry.path, entry.header.mode], ["etc", 0o755]);
  *   await entry.readable?.cancel();
  * }
  * ```
