@@ -293,7 +293,7 @@ function spawnError(program: string, cwd: string | URL | undefined, error: unkno
 
 /** Deno refuses a program without its flag, and any at all with LD_PRELOAD and its like set. */
 function permissionMissing(program: string, error: Error): LayerfsError {
-  const variable = /subprocess with (.*) environment variable/.exec(error.message)?.[1];
+  const variable = /subprocess with (\S+) environment variable/.exec(error.message)?.[1];
   const state = variable === undefined
     ? `Deno may not run it; add --allow-run=${program}`
     : `Deno starts no program by name while ${variable} is set; unset it`;
