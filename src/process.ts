@@ -6,10 +6,12 @@
  * that Deno has not been allowed to run, is an error that says what to install or which flag to add.
  *
  * @example
- * ```ts no-eval
+ * ```ts
  * import { check, run } from "./process.ts";
  *
- * const { stdout } = check(await run("zfs", ["list", "-H"]), "Cannot list datasets");
+ * const stdin = new TextEncoder().encode("hello");
+ * const { stdout } = check(await run("cat", [], { stdin }), "Cannot copy");
+ * console.assert(stdout === "hello");
  * ```
  *
  * @module
@@ -52,6 +54,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
 export interface RunOptions {
   /** Bytes for its standard input; without them that is empty. */
   readonly stdin?: Uint8Array | ReadableStream<Uint8Array>;
+  /** Directory that it runs in; ours where it is absent. */
   readonly cwd?: string;
   /** Variables on top of our own environment. */
   readonly env?: Readonly<Record<string, string>>;
@@ -69,6 +72,7 @@ export interface RunResult {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The same as text. */
   readonly stdout: string;
+  /** Its error output as text. */
   readonly stderr: string;
 }
 
@@ -128,7 +132,7 @@ export function check(
   code: ErrorCode = "unexpected",
 ): RunResult {
   if (result.code === 0) return result;
-  const said = result.stderr.trim();
+  const said = result.stderr.trim().replaceAll(/\s*\n\s*/g, "; ");
   const state = `${result.program} ended with status ${result.code}`;
   throw new LayerfsError(code, `${action}: ${state}${said === "" ? "" : `: ${said}`}`, {
     program: result.program,
@@ -143,9 +147,16 @@ const FORWARDED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2
 /** Signals that a terminal sends to every process in front of it, the child included. */
 const FROM_TERMINAL: ReadonlySet<string> = new Set(["SIGINT", "SIGQUIT", "SIGHUP"]);
 
+/** Whether our standard input, which an inherited program gets, is a terminal. */
+export function isAtTerminal(): boolean {
+  return Deno.stdin.isTerminal();
+}
+
 /** How {@linkcode runInherited} starts a program. */
 export interface InheritOptions {
+  /** Directory that it runs in; ours where it is absent. */
   readonly cwd?: string;
+  /** Ends the program (SIGTERM) when it aborts; the call then throws `interrupted`. */
   readonly signal?: AbortSignal;
 }
 
@@ -164,7 +175,7 @@ export async function runInherited(
   args: readonly string[],
   options: InheritOptions = {},
 ): Promise<number> {
-  const atTerminal = Deno.stdin.isTerminal();
+  const atTerminal = isAtTerminal();
   let child: Deno.ChildProcess | null = null;
   // Before the start: a signal that comes early must not end us and leave the program behind. Its
   // listener runs after this turn of the event loop, when there is a child.

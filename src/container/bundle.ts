@@ -7,19 +7,21 @@
  * v2 only; a rootless container without `--network host` has a network of its own, too.
  *
  * @example
- * ```ts no-eval
+ * ```ts
  * import { buildRuntimeConfig } from "./bundle.ts";
  * import { NO_OVERRIDES } from "./overrides.ts";
  *
+ * const rootfs = Deno.makeTempDirSync();
  * const { config } = buildRuntimeConfig({
  *   image: null,
  *   overrides: NO_OVERRIDES,
  *   command: ["sh"],
- *   rootfs: "/bundle/rootfs",
+ *   rootfs,
  *   rootless: null,
  *   id: "demo",
  * });
- * await Deno.writeTextFile("/bundle/config.json", JSON.stringify(config));
+ * console.assert(config.process.args[0] === "sh" && config.hostname === "demo");
+ * Deno.removeSync(rootfs);
  * ```
  *
  * @module
@@ -48,6 +50,7 @@ import { findProcDetour } from "./working_directory.ts";
 export interface BundleRequest {
   /** Null for a root filesystem without an image. */
   readonly image: ImageConfig | null;
+  /** What the caller changes. */
   readonly overrides: Overrides;
   /** Takes the place of the image's Cmd where it is not empty. */
   readonly command: readonly string[];
@@ -63,6 +66,7 @@ export interface BundleRequest {
 export interface BundlePlan {
   /** Expects the root filesystem at `rootfs` and the volumes at their sources, in the bundle. */
   readonly config: RuntimeConfig;
+  /** To be made in the bundle. */
   readonly volumes: readonly VolumeDirectory[];
   /** For people to read. */
   readonly warnings: readonly string[];

@@ -9,7 +9,7 @@
  *
  * const ranges = parseSubordinateIds("me:100000:65536\n", ["me", "1000"]);
  * const [own, others] = mapIds(1000, ranges);
- * console.assert(own.hostID === 1000 && others.containerID === 1 && others.hostID === 100000);
+ * console.assert(own?.hostID === 1000 && others?.hostID === 100000);
  * ```
  *
  * @module
@@ -22,13 +22,17 @@ import { errnoName, storageError } from "../system_error.ts";
 
 /** The mappings of a rootless container, as they stand in config.json. */
 export interface IdMaps {
+  /** Of users; the current one is 0. */
   readonly uid: readonly RuntimeIdMapping[];
+  /** Of groups; the current user's is 0. */
   readonly gid: readonly RuntimeIdMapping[];
 }
 
 /** Ids of the host that a user may use besides its own: `count` of them from `start` on. */
 export interface IdRange {
+  /** The first. */
   readonly start: number;
+  /** How many, at least 1. */
   readonly count: number;
 }
 

@@ -28,8 +28,11 @@ export interface VolumeDirectory {
 
 /** All mounts, what has to be made for them, and what people should know. */
 export interface MountPlan {
+  /** In the order in which they are to be made. */
   readonly mounts: readonly RuntimeMount[];
+  /** To be made in the bundle. */
   readonly volumes: readonly VolumeDirectory[];
+  /** For people to read. */
   readonly warnings: readonly string[];
 }
 
@@ -39,7 +42,9 @@ export interface MountRequest {
   readonly rootfs: string;
   /** `Config.Volumes` of the image. */
   readonly volumes: readonly string[];
+  /** The caller's volumes, tmpfs and network. */
   readonly overrides: Overrides;
+  /** The ids of a rootless container; null for one that root starts. */
   readonly rootless: IdMaps | null;
 }
 

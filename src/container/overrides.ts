@@ -11,7 +11,7 @@
  *   env: ["LANG=C.UTF-8"],
  *   volumes: [parseVolume("data:/var/lib/data:ro", "/home/me")],
  * };
- * console.assert(overrides.volumes[0].source === "/home/me/data");
+ * console.assert(overrides.volumes[0]?.source === "/home/me/data");
  * ```
  *
  * @module

@@ -6,7 +6,7 @@
  * bundle.
  *
  * @example
- * ```ts no-eval
+ * ```ts ignore
  * import { findRuntime, runBundle } from "./runtime.ts";
  *
  * const runtime = await findRuntime();
@@ -19,7 +19,7 @@
 import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import { lstatOrNull } from "../layer/root_path.ts";
-import { check, run, runInherited } from "../process.ts";
+import { check, isAtTerminal, run, runInherited } from "../process.ts";
 import { errnoName, storageError } from "../system_error.ts";
 
 /** A program that starts bundles. */
@@ -40,6 +40,7 @@ const UNKNOWN = /does not exist|no such file|permission denied/i;
 
 /** How to run a bundle. */
 export interface RunBundleOptions {
+  /** See {@linkcode findRuntime}. */
   readonly runtime: RuntimeName;
   /** Whether the bundle asks for a terminal, which must then be ours. */
   readonly tty?: boolean;
@@ -49,6 +50,7 @@ export interface RunBundleOptions {
 
 /** A container that a runtime knows. */
 export interface RunningContainer {
+  /** The runtime that knows it. */
   readonly runtime: RuntimeName;
   /** Where the runtime keeps its state; null for the runtime's default. */
   readonly stateRoot: string | null;
@@ -98,7 +100,7 @@ export async function runBundle(
   bundle: string,
   { runtime, tty = false, signal }: RunBundleOptions,
 ): Promise<number> {
-  if (tty && !Deno.stdin.isTerminal()) {
+  if (tty && !isAtTerminal()) {
     throw new LayerfsError(
       "usage",
       `Cannot run container "${id}": --tty is given, but standard input is not a terminal`,

@@ -8,10 +8,14 @@
  * looked up as a name (CVE-2024-40635, CVE-2026-46680).
  *
  * @example
- * ```ts no-eval
+ * ```ts
  * import { lookupUser } from "./user.ts";
  *
- * const { uid, gid, additionalGids } = lookupUser("/bundle/rootfs", "www-data");
+ * const rootfs = Deno.makeTempDirSync();
+ * Deno.mkdirSync(`${rootfs}/etc`);
+ * Deno.writeTextFileSync(`${rootfs}/etc/passwd`, "web:x:33:44::/srv:/bin/sh\\n");
+ * console.assert(lookupUser(rootfs, "web").gid === 44);
+ * Deno.removeSync(rootfs, { recursive: true });
  * ```
  *
  * @module
@@ -26,7 +30,9 @@ import { storageError } from "../system_error.ts";
 
 /** The ids of a process, as numbers of the container's user namespace. */
 export interface ContainerUser {
+  /** From 0 to 2^32-2. */
   readonly uid: number;
+  /** The primary group; likewise. */
   readonly gid: number;
   /** Groups that /etc/group gives the user, in its order; none where a group was asked for. */
   readonly additionalGids: readonly number[];
@@ -70,16 +76,23 @@ export function lookupUser(
   user: string,
   code: ErrorCode = "image-invalid",
 ): ContainerUser {
-  const refuse = (state: string, cause?: unknown): LayerfsError =>
-    new LayerfsError(code, `Cannot use user ${JSON.stringify(user)}: ${state}`, { user }, {
-      cause,
-    });
+  const refuse: Refuse = (state) =>
+    new LayerfsError(code, `Cannot use user ${JSON.stringify(user)}: ${state}`, { user });
   const [userName = "", groupName, ...rest] = user.split(":");
   const malformed = rest.length > 0 || groupName === "" || (userName === "" && user !== "");
   if (malformed) throw refuse("it is not of the form USER[:GROUP]");
-  const read = (path: string) => readAccounts(rootfs, path, refuse);
+  const read = (path: string): string => {
+    const { text, problem } = readAccounts(rootfs, path);
+    if (problem !== null) throw refuse(problem);
+    return text;
+  };
 
-  const account = user === "" ? null : findAccount(userName, read("/etc/passwd"), refuse);
+  // Of two numbers only the home directory is left to be found: not worth a refusal.
+  const passwd = () =>
+    isNumber(userName) && isNumber(groupName ?? "")
+      ? readAccounts(rootfs, "/etc/passwd").text
+      : read("/etc/passwd");
+  const account = user === "" ? null : findAccount(userName, passwd(), refuse);
   const uid = account?.uid ?? 0;
   const home = account?.home ?? null;
   if (groupName !== undefined) {
@@ -92,7 +105,8 @@ export function lookupUser(
   return { uid, gid, additionalGids, home };
 }
 
-type Refuse = (state: string, cause?: unknown) => LayerfsError;
+/** Makes an error of a state. */
+type Refuse = (state: string) => LayerfsError;
 
 /** The account that `user`, a name or number, means; "" as name where passwd has no such number. */
 function findAccount(
@@ -136,10 +150,14 @@ function groupsOf(name: string, own: number, groups: readonly Group[]): number[]
 
 /** A number as an id, or null for a name. What looks like a number is never a name. */
 function asId(text: string, what: string, refuse: Refuse): number | null {
-  if (!/^[-+]?\d+$/.test(text)) return null;
+  if (!isNumber(text)) return null;
   const id = toId(text);
   if (id === null) throw refuse(`the ${what} "${text}" is not from 0 to ${MAX_ID}`);
   return id;
+}
+
+function isNumber(text: string): boolean {
+  return /^[-+]?\d+$/.test(text);
 }
 
 /** Digits as an id; null for anything else, larger numbers included. */
@@ -174,26 +192,33 @@ function lines(text: string, least: number): string[][] {
     .filter((fields) => fields.length >= least && fields[0] !== "");
 }
 
-/** The text of `path` in the root filesystem; "" where it is not there. */
-function readAccounts(rootfs: string, path: string, refuse: Refuse): string {
+/**
+ * The text of `path` in the root filesystem, "" where it is not there; or why it cannot be accounts.
+ */
+function readAccounts(rootfs: string, path: string): { text: string; problem: string | null } {
+  const unfit = (state: string) => ({
+    text: "",
+    problem: `${path} of the root filesystem cannot be read: ${state}`,
+  });
   let opened: { fd: number; size: number };
   try {
     opened = openRegularFile(resolveInRoot(rootfs, path));
   } catch (error) {
-    if (!(error instanceof LayerfsError)) throw error;
-    if (error.code === "not-found") return "";
-    if (error.code !== "image-invalid") throw error;
-    throw refuse(`${path} of the root filesystem cannot be read: ${error.message}`, error);
+    if (error instanceof LayerfsError && error.code === "not-found") {
+      return { text: "", problem: null };
+    }
+    if (error instanceof LayerfsError && error.code === "image-invalid") {
+      return unfit(error.message);
+    }
+    throw error;
   }
   const { fd, size } = opened;
   try {
     if (size > MAX_ACCOUNTS_BYTES) {
-      throw refuse(
-        `${path} of the root filesystem has ${size} bytes, more than ${MAX_ACCOUNTS_BYTES}`,
-      );
+      return unfit(`it has ${size} bytes, more than ${MAX_ACCOUNTS_BYTES}`);
     }
     // Names in other encodings than UTF-8 stand in real ones: in comments, mostly.
-    return new TextDecoder().decode(fs.readFileSync(fd));
+    return { text: new TextDecoder().decode(fs.readFileSync(fd)), problem: null };
   } catch (error) {
     throw storageError(error, `Cannot read ${path} of the root filesystem "${rootfs}"`);
   } finally {

@@ -1,10 +1,14 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { buildRuntimeConfig, type BundleRequest } from "../../src/container/bundle.ts";
-import type { IdMaps } from "../../src/container/id_map.ts";
-import { NO_OVERRIDES, type Overrides } from "../../src/container/overrides.ts";
-import { type ErrorCode, LayerfsError } from "../../src/errors.ts";
-import { parseConfig } from "../../src/oci/config.ts";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { RuntimeConfig } from "../../src/oci/runtime_spec.ts";
+import {
+  type Given,
+  image,
+  MAPS,
+  mountAt,
+  OWN_ID_ONLY,
+  refused,
+  withRoot,
+} from "./bundle_fixture.ts";
 
 const HAS_RUNC = (() => {
   try {
@@ -13,66 +17,6 @@ const HAS_RUNC = (() => {
     return false;
   }
 })();
-
-const MAPS: IdMaps = {
-  uid: [{ containerID: 0, hostID: 1000, size: 1 }, { containerID: 1, hostID: 100000, size: 100 }],
-  gid: [{ containerID: 0, hostID: 1000, size: 1 }, { containerID: 1, hostID: 100000, size: 100 }],
-};
-const OWN_ID_ONLY: IdMaps = { uid: MAPS.uid.slice(0, 1), gid: MAPS.gid.slice(0, 1) };
-
-/** An image config with this `config` member. */
-function image(config: Record<string, unknown> = {}, top: Record<string, unknown> = {}) {
-  return parseConfig(new TextEncoder().encode(JSON.stringify({
-    os: "linux",
-    architecture: "amd64",
-    rootfs: { type: "layers", diff_ids: ["sha256:" + "0".repeat(64)] },
-    ...top,
-    config: { Entrypoint: ["/bin/app"], Cmd: ["serve"], ...config },
-  })));
-}
-
-interface Given extends Partial<Omit<BundleRequest, "overrides" | "rootfs">> {
-  overrides?: Partial<Overrides>;
-}
-
-/** A root filesystem of its own for one test, and what is built with it. */
-async function withRoot(
-  use: (
-    build: (given?: Given) => ReturnType<typeof buildRuntimeConfig>,
-    rootfs: string,
-  ) => void | Promise<void>,
-): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  const rootfs = `${dir}/rootfs`;
-  try {
-    await Deno.mkdir(`${rootfs}/etc`, { recursive: true });
-    await Deno.writeTextFile(`${rootfs}/etc/passwd`, "root:x:0:0::/root:\nweb:x:33:44::/srv:\n");
-    await Deno.writeTextFile(`${rootfs}/etc/group`, "web:x:44:\nmore:x:55:web\nfar:x:5000:web\n");
-    const build = ({ overrides, ...given }: Given = {}) =>
-      buildRuntimeConfig({
-        image: image(),
-        command: [],
-        rootless: null,
-        id: "demo",
-        ...given,
-        overrides: { ...NO_OVERRIDES, ...overrides },
-        rootfs,
-      });
-    await use(build, rootfs);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
-
-function refused(build: () => unknown, code: ErrorCode, ...says: string[]): void {
-  const error = assertThrows(build, LayerfsError);
-  assertEquals(error.code, code, error.message);
-  for (const text of says) assertStringIncludes(error.message, text);
-}
-
-function mountAt(config: RuntimeConfig, destination: string) {
-  return config.mounts.find((mount) => mount.destination === destination);
-}
 
 /** What `runc spec` writes on this machine. */
 async function runcSpec(...flags: string[]): Promise<RuntimeConfig> {
@@ -264,87 +208,6 @@ Deno.test("a caller's user is looked up, and answered for, as the caller's", () 
     });
   }));
 
-Deno.test("mount points of the kernel that are symlinks or files are refused (CVE-2026-41579)", () =>
-  withRoot(async (build, rootfs) => {
-    for (const name of ["dev", "proc", "sys"]) {
-      await Deno.symlink("/tmp", `${rootfs}/${name}`);
-      refused(() => build(), "image-invalid", `"/${name}"`, "symbolic link");
-      await Deno.remove(`${rootfs}/${name}`);
-      await Deno.writeTextFile(`${rootfs}/${name}`, "");
-      refused(() => build(), "image-invalid", `"/${name}"`, "not a directory");
-      await Deno.remove(`${rootfs}/${name}`);
-      await Deno.mkdir(`${rootfs}/${name}`);
-    }
-    build();
-  }));
-
-Deno.test("an image's volumes are directories of the bundle", () =>
-  withRoot(async (build, rootfs) => {
-    await Deno.mkdir(`${rootfs}/data`);
-    await Deno.symlink("../../../data", `${rootfs}/link`);
-    await Deno.writeTextFile(`${rootfs}/file`, "");
-    const Volumes = Object.fromEntries(
-      ["/data", "/data/", "new/sub", "/../../up", "/link", "/file", "/sys/fs/cgroup"]
-        .map((path) => [path, {}]),
-    );
-    const { config, volumes, warnings } = build({ image: image({ Volumes }) });
-    assertEquals(volumes, [
-      { source: "volumes/0", destination: "/data", seed: `${rootfs}/data` },
-      { source: "volumes/1", destination: "/new/sub", seed: null },
-      { source: "volumes/2", destination: "/up", seed: null },
-      { source: "volumes/3", destination: "/link", seed: `${rootfs}/data` },
-    ]);
-    assertEquals(mountAt(config, "/data"), {
-      destination: "/data",
-      type: "bind",
-      source: "volumes/0",
-      options: ["rbind", "rprivate", "rw"],
-    });
-    assertEquals(mountAt(config, "/sys/fs/cgroup")?.type, "cgroup");
-    assertEquals(warnings.length, 2);
-    refused(() => build({ image: image({ Volumes: { "/..": {} } }) }), "image-invalid", "the root");
-  }));
-
-Deno.test("an image's volume that is a symlink out starts with nothing of the host (CVE-2022-23648)", () =>
-  withRoot(async (build, rootfs) => {
-    await Deno.symlink("/etc", `${rootfs}/vol`);
-    await Deno.symlink("../../../../../../tmp", `${rootfs}/up`);
-    const { volumes } = build({ image: image({ Volumes: { "/vol": {}, "/up/x": {} } }) });
-    assertEquals(volumes.map(({ seed }) => seed), [`${rootfs}/etc`, null]);
-  }));
-
-Deno.test("the caller's mounts take the place of others, parents come first", () =>
-  withRoot(async (build, rootfs) => {
-    const source = rootfs;
-    const { config, volumes } = build({
-      image: image({ Volumes: { "/data": {}, "/keep": {}, "/scratch": {} } }),
-      overrides: {
-        volumes: [
-          { source, destination: "/data/deep/er", readonly: true },
-          { source, destination: "/data", readonly: false },
-        ],
-        tmpfs: [
-          { destination: "/scratch", options: ["size=1m"] },
-          { destination: "/dev/shm", options: ["mode=700"] },
-        ],
-      },
-    });
-    assertEquals(volumes.map(({ destination }) => destination), ["/keep"]);
-    const destinations = config.mounts.map(({ destination }) => destination);
-    assertEquals(new Set(destinations).size, destinations.length);
-    destinations.forEach((path, index) =>
-      assert(!destinations.slice(index).some((later) => path.startsWith(`${later}/`)), path)
-    );
-    assertEquals(mountAt(config, "/data")?.options, ["rbind", "rprivate", "rw"]);
-    assertEquals(mountAt(config, "/data/deep/er")?.options, ["rbind", "rprivate", "ro"]);
-    const tmpfs = ["nosuid", "nodev", "mode=1777", "size=1m"];
-    assertEquals(mountAt(config, "/scratch")?.options, tmpfs);
-    assertEquals(mountAt(config, "/dev/shm")?.options, ["nosuid", "nodev", "mode=700"]);
-    const missing = { source: `${rootfs}/nothing`, destination: "/x", readonly: false };
-    refused(() => build({ overrides: { volumes: [missing] } }), "not-found", "nothing");
-    await Promise.resolve();
-  }));
-
 Deno.test("limits, read-only, host name and network", () =>
   withRoot((build) => {
     const { config } = build({
@@ -389,34 +252,6 @@ Deno.test("a rootless container has the ids that are mapped, and no limits", () 
     assert(mountAt(config, "/dev/pts")?.options?.includes("gid=5"));
     assertEquals(mountAt(config, "/sys")?.type, "sysfs");
     refused(() => build({ image: web, rootless: OWN_ID_ONLY }), "privilege-missing", "user 33");
-  }));
-
-Deno.test("capabilities: podman's for root, none but the named for others", () =>
-  withRoot((build) => {
-    const sets = (overrides: Partial<Overrides>) => {
-      const found = build({ overrides }).config.process.capabilities;
-      assert(found !== undefined);
-      return found;
-    };
-    const root = sets({});
-    assertEquals(root.bounding.length, 11);
-    assertEquals([root.effective, root.permitted], [root.bounding, root.bounding]);
-    assertEquals([root.ambient, root.inheritable], [[], []]);
-    assertEquals(sets({ capDrop: ["all"] }).bounding, []);
-    assertEquals(sets({ capDrop: ["ALL"], capAdd: ["kill", "CAP_SYS_TIME"] }).effective, [
-      "CAP_KILL",
-      "CAP_SYS_TIME",
-    ]);
-    const all = sets({ capAdd: ["ALL"], capDrop: ["cap_sys_admin"] }).bounding;
-    assertEquals([all.length, all.includes("CAP_SYS_ADMIN")], [40, false]);
-    const other = sets({ user: "33", capAdd: ["NET_BIND_SERVICE"] });
-    assertEquals(other.bounding.length, 11);
-    for (const set of [other.effective, other.permitted, other.ambient, other.inheritable]) {
-      assertEquals(set, ["CAP_NET_BIND_SERVICE"]);
-    }
-    assertEquals(sets({ user: "33", capAdd: ["ALL"] }).ambient, []);
-    refused(() => sets({ capAdd: ["SYS_ADMN"] }), "usage", "did you mean CAP_SYS_ADMIN?");
-    refused(() => sets({ capAdd: ["KILL"], capDrop: ["CAP_KILL"] }), "usage", "CAP_KILL");
   }));
 
 Deno.test("the config is JSON that says no more than it has", () =>

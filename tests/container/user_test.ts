@@ -122,6 +122,8 @@ Deno.test("the host's own accounts are never read", () =>
 Deno.test("accounts that are a FIFO, a directory or endless are refused", () =>
   withRoot({}, async (root) => {
     await run("mkfifo", [`${root}/etc/passwd`]);
+    assertEquals(lookupUser(root, "5:6"), { uid: 5, gid: 6, additionalGids: [], home: null });
+    refused(root, "5", "FIFO");
     refused(root, "web", "FIFO");
     await Deno.remove(`${root}/etc/passwd`);
     await Deno.mkdir(`${root}/etc/passwd`);
