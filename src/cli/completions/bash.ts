@@ -29,20 +29,8 @@ function names(options: readonly OptionWords[]): string {
   return options.map((option) => option.long).join(" ");
 }
 
-/** The script that `layerfs completions bash` prints. */
-export function bashCompletions(): string {
-  const globalNames = names(GLOBAL_WORDS);
-  const valued = GLOBAL_WORDS.filter((option) => option.takesValue).map((option) => option.long);
-  const commands = COMMAND_WORDS.map((command) => command.name).join(" ");
-  const optionArms = COMMAND_WORDS.map(({ name, options }) =>
-    `      ${name}) _layerfs_words ${
-      JSON.stringify(`${names(options)} ${globalNames}`.trim())
-    } ;;\n`
-  ).join("");
-  const operandArms = COMMAND_WORDS.map(({ name, completes, choices }) =>
-    `    ${name}) ${action(completes, choices)} ;;\n`
-  ).join("");
-  return `# Completions of layerfs for bash, made by "layerfs completions bash".
+/** What the parts of the script have in common. */
+const HELPERS = `# Completions of layerfs for bash, made by "layerfs completions bash".
 
 _layerfs_words() { COMPREPLY=($(compgen -W "$1" -- "$cur")); }
 
@@ -65,7 +53,22 @@ _layerfs_image() {
 _layerfs_container() {
   _layerfs_words "$("\${COMP_WORDS[0]}" ps --quiet 2>/dev/null)"
 }
+`;
 
+/** The script that `layerfs completions bash` prints. */
+export function bashCompletions(): string {
+  const globalNames = names(GLOBAL_WORDS);
+  const valued = GLOBAL_WORDS.filter((option) => option.takesValue).map((option) => option.long);
+  const commands = COMMAND_WORDS.map((command) => command.name).join(" ");
+  const optionArms = COMMAND_WORDS.map(({ name, options }) =>
+    `      ${name}) _layerfs_words ${
+      JSON.stringify(`${names(options)} ${globalNames}`.trim())
+    } ;;\n`
+  ).join("");
+  const operandArms = COMMAND_WORDS.map(({ name, completes, choices }) =>
+    `    ${name}) ${action(completes, choices)} ;;\n`
+  ).join("");
+  return `${HELPERS}
 _layerfs() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" prev="" command="" at
   COMPREPLY=()
