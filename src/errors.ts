@@ -71,6 +71,18 @@ export function exitStatus(code: ErrorCode): number {
   return EXIT_STATUS[code];
 }
 
+/**
+ * Text with nothing that moves a terminal's cursor or turns its writing around: control and
+ * bidirectional characters stand as \\u escapes. Names in an image can hold any of them.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    // deno-lint-ignore no-control-regex -- control characters are what this is about
+    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 /** The only error that layerfs throws on purpose; anything else is a bug of ours. */
 export class LayerfsError extends Error {
   /** What kind of error this is, as of every error class. */
@@ -83,11 +95,11 @@ export class LayerfsError extends Error {
   /**
    * Makes an error.
    *
-   * @param message the failed action, ": ", the state found
+   * @param message the failed action, ": ", the state found; made {@linkcode printable}
    * @param data facts that a program may want without parsing the message
    */
   constructor(code: ErrorCode, message: string, data: ErrorData = {}, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message), options);
     this.code = code;
     this.data = data;
   }

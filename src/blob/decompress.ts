@@ -18,6 +18,9 @@ export type Compression = "none" | "gzip" | "zstd";
 /** Bytes at the beginning of a blob that {@linkcode detectCompression} needs. */
 export const MAGIC_BYTES = 4;
 
+/** The only compression method that gzip has (RFC 1952, CM). */
+const DEFLATE = 8;
+
 /** What one call of {@linkcode Decompressor.write} did. */
 export interface Progress {
   /** Bytes taken from the input. */
@@ -46,7 +49,7 @@ export interface Decompressor {
 
 /** The compression that the first {@linkcode MAGIC_BYTES} bytes of a blob show. */
 export function detectCompression(head: Uint8Array): Compression {
-  if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
+  if (head[0] === 0x1f && head[1] === 0x8b && head[2] === DEFLATE) return "gzip";
   const magic = head.length < 4 ? 0 : new DataView(head.buffer, head.byteOffset).getUint32(0, true);
   if (magic === 0xfd2fb528 || (magic & 0xfffffff0) === 0x184d2a50) return "zstd";
   return "none";

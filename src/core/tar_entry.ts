@@ -7,7 +7,7 @@
 
 import type { Buffer } from "node:buffer";
 import { EVENTS } from "./instance.ts";
-import { decodeUtf8, encodeName, type RawNames } from "./raw_name.ts";
+import { decodeUtf8, encodeName, hasRawName, type RawNames } from "./raw_name.ts";
 import { unpackXattrs } from "./xattrs.ts";
 
 /** What an entry creates. Regular files are "file", whatever of the five type flags they had. */
@@ -82,6 +82,7 @@ const LINK_ASCII = 2;
 const HEAD = 96;
 const GLOBALS = 0x30000;
 const WHITEOUT_PREFIX = 4;
+const SLASH = 0x2f;
 
 /** Views of the whole linear memory. Its growth detaches them. */
 export interface MemoryViews {
@@ -139,7 +140,9 @@ export function decodeEntry(
     minor: word(15),
     xattrs: decodeXattrs(views, at, path, headerOffset),
     whiteout,
-    hidden: hiddenBy(whiteout, path),
+    hidden: hasRawName(path)
+      ? rawHiddenBy(whiteout, views.bytes.subarray(pathStart, pathEnd), rawNames)
+      : hiddenBy(whiteout, path),
     duplicate: state === 2,
     implied: state === 1,
     headerOffset,
@@ -157,6 +160,16 @@ function decodeLink(
   return text === undefined
     ? { path: new TextDecoder().decode(bytes), bytes: bytes.slice() }
     : { path: text, bytes: null };
+}
+
+/** As {@linkcode hiddenBy}, for a path whose text has tokens in the place of names. */
+function rawHiddenBy(whiteout: Whiteout, path: Uint8Array, rawNames: RawNames): string {
+  if (whiteout === "none" || whiteout === "reserved") return "";
+  const slash = path.lastIndexOf(SLASH);
+  if (whiteout === "opaque") return encodeName(path.subarray(0, Math.max(slash, 0)), rawNames);
+  const hidden = path.slice(0, path.length - WHITEOUT_PREFIX);
+  hidden.set(path.subarray(slash + 1 + WHITEOUT_PREFIX), slash + 1);
+  return encodeName(hidden, rawNames);
 }
 
 function hiddenBy(whiteout: Whiteout, path: string): string {

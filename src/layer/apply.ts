@@ -5,6 +5,7 @@
  */
 
 import fs from "node:fs";
+import { encodeName } from "../core/raw_name.ts";
 import type { TarEntry, TarScanner, TarVisitor } from "../core/tar_scanner.ts";
 import { LayerfsError } from "../errors.ts";
 import { errnoName, storageError } from "../system_error.ts";
@@ -50,6 +51,7 @@ export class LayerApplier implements TarVisitor {
     this.#tree = tree;
     this.#scanner = scanner;
     this.#warn = warn;
+    tree.rawNames.teach(scanner.rawNames);
   }
 
   entry(entry: TarEntry): void {
@@ -196,6 +198,10 @@ export class LayerApplier implements TarVisitor {
     this.#makeRoom(place);
     const plain = entry.linkBytes === null && isSettableLinkTime(attributes.mtime) &&
       attributes.xattrs === null;
+    if (entry.linkBytes !== null) {
+      const target = encodeName(entry.linkBytes, this.#scanner.rawNames);
+      this.#tree.rawNames.noteLink(place.path, target);
+    }
     if (!plain) return this.#tree.special.addNode(header(place, entry, attributes));
     const absolute = this.#tree.absolute(place.path);
     fs.symlinkSync(entry.linkPath, absolute);

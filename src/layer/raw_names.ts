@@ -17,6 +17,10 @@ export class RawNames {
   readonly #scratch: string;
   /** Tokens by the directory they are in, and the bytes they stand for. */
   readonly #children = new Map<string, Map<string, Uint8Array>>();
+  /** All tokens, of this layer and those below, and the bytes they stand for. */
+  readonly #names = new Map<string, Uint8Array>();
+  /** Targets of symlinks, with tokens in them, which Deno could not read from the filesystem. */
+  readonly #targets = new Map<string, string>();
 
   constructor(root: string, scratch: string) {
     this.#root = root;
@@ -32,6 +36,27 @@ export class RawNames {
   note(parent: string, token: string, bytes: Uint8Array): void {
     const children = this.#children.get(parent) ?? new Map<string, Uint8Array>();
     this.#children.set(parent, children.set(token, bytes));
+    this.#names.set(token, bytes);
+  }
+
+  /** Teaches the scanner of a layer the tokens of those below: a path of theirs may be seen. */
+  teach(table: Map<string, Uint8Array>): void {
+    for (const [token, bytes] of this.#names) table.set(token, bytes);
+  }
+
+  /** Notes that the symlink `path` has a target that is not UTF-8, as tokens stand for it. */
+  noteLink(path: string, target: string): void {
+    this.#targets.set(path, target);
+  }
+
+  /** Forgets what {@linkcode noteLink} noted, as the symlink is gone. */
+  forgetLink(path: string): void {
+    this.#targets.delete(path);
+  }
+
+  /** The target that {@linkcode noteLink} noted. */
+  linkTarget(path: string): string | undefined {
+    return this.#targets.get(path);
   }
 
   /** Whether a directory is at or below a token: it is out of reach once that has its real name. */

@@ -16,15 +16,27 @@ import { errnoName, storageError } from "../system_error.ts";
 /** Symlinks that one path may go through: Linux MAXSYMLINKS (include/linux/namei.h). */
 const MAX_SYMLINKS = 40;
 
-/** Decides what a missing component is: throw, or make it a directory and return. */
-export type MissingDirectory = (relativePath: string) => void;
-
-/** Ends a resolution where a component is neither a directory nor a symlink to one. */
-export type NoDirectory = (path: string, relativePath: string) => never;
+/** What to do on the way to a directory. All paths are relative to the root. */
+export interface Walk {
+  /** A component does not exist: throw, or return once it does, or may be taken as if it did. */
+  missing(path: string): void;
+  /**
+   * A component is neither a directory nor a symlink: throw, or return for it to be looked at
+   * again. Without it, `image-invalid` is thrown.
+   */
+  notDirectory?(path: string): void;
+  /** Target of a symlink, where that is known better than from readlink(2). */
+  linkTarget?(path: string): string | undefined;
+}
 
 /** `parent/name`, where a parent of "" is the root itself. */
 export function joinRelative(parent: string, name: string): string {
   return parent === "" ? name : `${parent}/${name}`;
+}
+
+/** The directory that `path` is in, by its text; "" is the root, and the root's own parent. */
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }
 
 /** The absolute path of `relativePath` ("" is the root itself) in the root. */
@@ -35,17 +47,10 @@ export function absolutePath(root: string, relativePath: string): string {
 /**
  * Follows `path` in `root` down to a directory.
  *
- * @param missing called for a component that does not exist, after which it must
- * @param noDirectory called for a component that is no directory; throws `image-invalid` if absent
  * @returns the directory's path relative to the root, without any symlink; "" for the root
  * @throws {LayerfsError} `image-invalid` for a symlink loop, or where a component is no directory
  */
-export function resolveDirectory(
-  root: string,
-  path: string,
-  missing: MissingDirectory,
-  noDirectory: NoDirectory = refuse,
-): string {
+export function resolveDirectory(root: string, path: string, walk: Walk): string {
   const pending = path.split("/").reverse();
   const resolved: string[] = [];
   let symlinks = 0;
@@ -60,24 +65,28 @@ export function resolveDirectory(
     const absolute = absolutePath(root, relative);
     const stat = lstatOrNull(absolute);
     if (stat === null) {
-      missing(relative);
+      walk.missing(relative);
     } else if (stat.isSymbolicLink()) {
       if (++symlinks > MAX_SYMLINKS) throw new LayerfsError("image-invalid", loopMessage(path));
-      const target = readLink(absolute);
+      const target = walk.linkTarget?.(relative) ?? readLink(absolute);
       if (target.startsWith("/")) resolved.length = 0;
       else resolved.pop();
       pending.push(...target.split("/").reverse());
     } else if (!stat.isDirectory()) {
-      noDirectory(path, relative);
+      if (walk.notDirectory === undefined) throw notDirectory(path, relative);
+      walk.notDirectory(relative);
+      resolved.pop();
+      pending.push(name);
     }
   }
   return resolved.join("/");
 }
 
-function refuse(path: string, relative: string): never {
-  throw new LayerfsError(
+/** The error of a path that goes through something that is no directory. */
+export function notDirectory(path: string, component: string): LayerfsError {
+  return new LayerfsError(
     "image-invalid",
-    `Cannot resolve "${path}": "${relative}" is not a directory`,
+    `Cannot resolve "${path}": "${component}" is not a directory`,
   );
 }
 
@@ -94,7 +103,7 @@ export function resolveInRoot(root: string, path: string): string {
     const last = names.pop();
     if (last === undefined) return root;
     const absent = new Set<string>();
-    const note = (directory: string) => absent.add(directory);
+    const note: Walk = { missing: (directory) => void absent.add(directory) };
     if (last === "..") return absolutePath(root, resolveDirectory(root, rest, note));
     const parent = resolveDirectory(root, names.join("/"), note);
     const found = joinRelative(parent, last);
@@ -117,14 +126,18 @@ export function lstatOrNull(absolute: string): fs.Stats | null {
   }
 }
 
-/** readlink(2). Deno puts U+FFFD where a target is not UTF-8, which then names something else. */
+/** readlink(2), which Deno refuses where the target is not UTF-8. */
 function readLink(absolute: string): string {
-  const target = fs.readlinkSync(absolute);
-  if (!target.includes("\u{FFFD}")) return target;
-  throw new LayerfsError(
-    "unsupported",
-    `Cannot follow the symbolic link "${absolute}": its target is not UTF-8`,
-  );
+  try {
+    return fs.readlinkSync(absolute);
+  } catch (error) {
+    throw new LayerfsError(
+      "unsupported",
+      `Cannot follow the symbolic link "${absolute}": its target is not UTF-8`,
+      {},
+      { cause: error },
+    );
+  }
 }
 
 function loopMessage(path: string): string {

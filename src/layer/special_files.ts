@@ -94,6 +94,7 @@ export class SpecialFiles {
       `--directory=${this.#root}`,
       "--preserve-permissions",
       "--numeric-owner",
+      "--warning=no-unknown-keyword", // hdrcharset, which it obeys all the same
       this.#asRoot ? "--same-owner" : "--no-same-owner",
       "--xattrs",
       "--xattrs-include=*",

@@ -18,7 +18,15 @@ import {
   setTime,
 } from "./attributes.ts";
 import { RawNames } from "./raw_names.ts";
-import { absolutePath, joinRelative, lstatOrNull, resolveDirectory } from "./root_path.ts";
+import {
+  absolutePath,
+  joinRelative,
+  lstatOrNull,
+  notDirectory,
+  parentOf,
+  resolveDirectory,
+  type Walk,
+} from "./root_path.ts";
 import { SpecialFiles } from "./special_files.ts";
 
 /** Mode of a directory while its tree is being made. */
@@ -72,25 +80,25 @@ export class Tree {
    * @throws {LayerfsError} `image-invalid` where a parent is a file, or a loop of symlinks
    */
   place(path: string): Place {
-    const slash = path.lastIndexOf("/");
-    const named = slash < 0 ? "" : path.slice(0, slash);
+    const named = parentOf(path);
     let parent = this.#resolved.get(named);
     if (parent === undefined) {
-      parent = resolveDirectory(this.root, named, (missing) => this.makeDirectory(missing));
+      parent = this.#resolve(named, {
+        missing: (path) => this.makeDirectory(path),
+        notDirectory: (path) => {
+          throw notDirectory(named, path);
+        },
+      });
       this.#resolved.set(named, parent);
       this.#enter(parent);
     }
-    const name = path.slice(slash + 1);
-    return { parent, name, path: joinRelative(parent, name) };
+    return placeIn(parent, path);
   }
 
   /** The place that `path` names, or null where its parent does not exist. Makes nothing. */
   find(path: string): Place | null {
-    const slash = path.lastIndexOf("/");
-    const parent = this.findDirectory(path.slice(0, Math.max(slash, 0)));
-    if (parent === null) return null;
-    const name = path.slice(slash + 1);
-    return { parent, name, path: joinRelative(parent, name) };
+    const parent = this.findDirectory(parentOf(path));
+    return parent === null ? null : placeIn(parent, path);
   }
 
   /** The real directory that `path` names, every symlink followed, or null. Makes nothing. */
@@ -99,11 +107,23 @@ export class Tree {
       throw new Absent();
     };
     try {
-      return resolveDirectory(this.root, path, absent, absent);
+      return this.#resolve(path, { missing: absent, notDirectory: absent });
     } catch (error) {
       if (error instanceof Absent) return null;
       throw error;
     }
+  }
+
+  /** Resolves with what this tree knows better than the filesystem. */
+  #resolve(path: string, walk: Required<Pick<Walk, "missing" | "notDirectory">>): string {
+    return resolveDirectory(this.root, path, {
+      missing: walk.missing,
+      notDirectory: (component) => {
+        if (this.special.hasBelow(component)) this.special.flush(); // it may be a symlink
+        else walk.notDirectory(component);
+      },
+      linkTarget: (link) => this.rawNames.linkTarget(link),
+    });
   }
 
   /** lstat(2) of a real path, or null. */
@@ -113,6 +133,7 @@ export class Tree {
 
   /** Makes a directory, of which the layers have said nothing yet. */
   makeDirectory(path: string): void {
+    this.#enter(parentOf(path));
     fs.mkdirSync(this.absolute(path), WORKING_MODE);
     this.#directories.set(path, IMPLIED_DIRECTORY);
   }
@@ -126,8 +147,10 @@ export class Tree {
   /** Removes what is at `path`, a directory with all that is in it. */
   remove(path: string, stat: fs.Stats): void {
     if (this.special.hasBelow(path)) this.special.flush();
+    this.#enter(parentOf(path));
     if (stat.isDirectory()) this.#removeDirectory(path);
     else fs.unlinkSync(this.absolute(path));
+    if (stat.isSymbolicLink()) this.rawNames.forgetLink(path);
     // No path goes through a file. Through anything else one may have gone: resolve all anew.
     if (!stat.isFile()) this.#resolved.clear();
   }
@@ -188,6 +211,12 @@ export class Tree {
       if (known === path || known.startsWith(`${path}/`)) this.#directories.delete(known);
     }
   }
+}
+
+/** The place of the last component of `path` in the real directory `parent`. */
+function placeIn(parent: string, path: string): Place {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return { parent, name, path: joinRelative(parent, name) };
 }
 
 /** Whether a directory has what only tar can set. */

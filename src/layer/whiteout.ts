@@ -11,7 +11,7 @@
 import fs from "node:fs";
 import type { TarScanner } from "../core/tar_scanner.ts";
 import { IMPLIED_DIRECTORY } from "./attributes.ts";
-import { joinRelative } from "./root_path.ts";
+import { joinRelative, parentOf } from "./root_path.ts";
 import type { Tree } from "./tree.ts";
 
 /** What {@linkcode TarScanner.seen} says of a path that is only a parent of what was seen. */
@@ -22,15 +22,21 @@ const SEEN = 2;
 
 /** Hides what the lower layers have at `path`. That there is nothing is no error. */
 export function hide(tree: Tree, scanner: TarScanner, path: string): void {
-  const slash = path.lastIndexOf("/");
-  const parent = lowerDirectory(tree, scanner, path.slice(0, Math.max(slash, 0)));
-  if (parent !== null) hidePlace(tree, scanner, joinRelative(parent, path.slice(slash + 1)));
+  const place = lowerPlace(tree, scanner, path);
+  if (place !== null) hidePlace(tree, scanner, place);
 }
 
-/** Hides all children that the lower layers have in the directory `path`. */
+/** Hides all children that the lower layers have in the directory `path`; not through a symlink. */
 export function hideChildren(tree: Tree, scanner: TarScanner, path: string): void {
-  const directory = lowerDirectory(tree, scanner, path);
-  if (directory !== null) hideChildrenOf(tree, scanner, directory);
+  const directory = path === "" ? "" : lowerPlace(tree, scanner, path);
+  if (directory === null || !tree.stat(directory)?.isDirectory()) return;
+  hideChildrenOf(tree, scanner, directory);
+}
+
+/** The place that `path` names in the lower layers, or null where its parent is not there. */
+function lowerPlace(tree: Tree, scanner: TarScanner, path: string): string | null {
+  const parent = lowerDirectory(tree, scanner, parentOf(path));
+  return parent === null ? null : joinRelative(parent, path.slice(path.lastIndexOf("/") + 1));
 }
 
 /**

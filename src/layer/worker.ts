@@ -5,7 +5,7 @@
  * @module
  */
 
-import { LayerfsError } from "../errors.ts";
+import { LayerfsError, printable } from "../errors.ts";
 import { LayerApplier } from "./apply.ts";
 import type {
   ApplyJob,
@@ -82,9 +82,9 @@ function applyLayer(
 }
 
 function capped(warnings: string[]): string[] {
-  if (warnings.length <= MAX_WARNINGS) return warnings;
   const more = warnings.length - MAX_WARNINGS;
-  return [...warnings.slice(0, MAX_WARNINGS), `and ${more} more of the kind`];
+  const kept = warnings.slice(0, MAX_WARNINGS).map(printable);
+  return more > 0 ? [...kept, `and ${more} more of the kind`] : kept;
 }
 
 function sendable(error: unknown): SentError {

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { LayerfsError } from "../errors.ts";
+import { LayerfsError, printable } from "../errors.ts";
 import { MAX_DOCUMENT_BYTES, MAX_JSON_DEPTH } from "../limits.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -178,18 +178,6 @@ const QUOTE_LENGTH = 100;
 export function quote(value: unknown): string {
   const json = JSON.stringify(value) ?? String(value);
   return printable(json.length > QUOTE_LENGTH ? `${json.slice(0, QUOTE_LENGTH)}…` : json);
-}
-
-/**
- * Text with nothing that moves a terminal's cursor or turns its writing around: control and
- * bidirectional characters stand as \u escapes.
- */
-function printable(text: string): string {
-  return text.replace(
-    // deno-lint-ignore no-control-regex -- control characters are what this is about
-    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }
 
 function unreadable(what: string, state: string): LayerfsError {

@@ -40,8 +40,10 @@ const ENTRIES = {
   "etc/passwd": "/../../../../../etc/shadow",
 };
 
-const fail = (missing: string) => {
-  throw new Error(`missing ${missing}`);
+const fail = {
+  missing(path: string) {
+    throw new Error(`missing ${path}`);
+  },
 };
 
 Deno.test("resolveDirectory follows symlinks within the root", async () => {
@@ -68,11 +70,13 @@ Deno.test("resolveDirectory never leaves the root", async () => {
   await withRoot(ENTRIES, (root) => {
     for (const path of ["up", "usr/out", "up/../up"]) {
       const missing: string[] = [];
-      const make = (relative: string) => {
-        missing.push(relative);
-        Deno.mkdirSync(`${root}/${relative}`);
+      const walk = {
+        missing(relative: string) {
+          missing.push(relative);
+          Deno.mkdirSync(`${root}/${relative}`);
+        },
       };
-      assertEquals(resolveDirectory(root, path, make), "secret", path);
+      assertEquals(resolveDirectory(root, path, walk), "secret", path);
       for (const relative of missing) assertEquals(relative, "secret");
     }
     assertEquals([...Deno.readDirSync(`${root}/../secret`)].length, 0);
