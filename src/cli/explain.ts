@@ -13,6 +13,9 @@ const STORAGE_ERRORS: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EROFS"
 /** Errno names of a refusal by the system. */
 const REFUSALS: ReadonlySet<string> = new Set(["EACCES", "EPERM"]);
 
+/** What Deno says of a permission that it was not given. */
+const DENIED = /Requires \w+ access( to .*)?, run again with the --allow-\w+ flag/;
+
 /**
  * Turns an error into a LayerfsError: one of ours stays, a denied Deno permission becomes
  * `permission-missing` with the flag to add, a full disk `storage-full`, a refusal by the system
@@ -38,7 +41,10 @@ export function explain(error: unknown, action: string): LayerfsError {
 /** What a single error, its causes aside, means; undefined if nothing is known of it. */
 function knownError(error: Error, action: string): LayerfsError | undefined {
   if (error instanceof LayerfsError) return error;
-  if (error instanceof Deno.errors.NotCapable) return permissionMissing(error, action);
+  // A worker passes on the words of an error, without its class.
+  if (error instanceof Deno.errors.NotCapable || DENIED.test(error.message)) {
+    return permissionMissing(error, action);
+  }
   if (error.name === "AbortError" || error.name === "Interrupted") {
     return new LayerfsError("interrupted", `${action}: interrupted`, {}, { cause: error });
   }
@@ -53,10 +59,11 @@ function knownError(error: Error, action: string): LayerfsError | undefined {
 
 /** Error for a permission that Deno was not started with. */
 function permissionMissing(error: Error, action: string): LayerfsError {
-  const flag = missingFlag(error.message);
+  const message = DENIED.exec(error.message)?.[0] ?? error.message;
+  const flag = missingFlag(message);
   return new LayerfsError(
     "permission-missing",
-    `${action}: Deno may not do this (${error.message.split(",", 1)[0]}); ` +
+    `${action}: Deno may not do this (${message.split(", run again", 1)[0]}); ` +
       `add ${flag} to its command line`,
     { flag },
     { cause: error },

@@ -41,6 +41,18 @@ Deno.test("anything else is a fault of ours, to be reported", () => {
   assertEquals(explain("text", "Cannot x").code, "unexpected");
 });
 
+Deno.test("a denied permission is known by its words too, as a worker passes them on", () => {
+  const words =
+    'worker failed: Requires read access to "/w.ts", run again with the --allow-read flag';
+  const error = explain(new Error(words), "Cannot finish create");
+  assertEquals([error.code, error.data.flag], ["permission-missing", "--allow-read=/w.ts"]);
+  assertEquals(
+    error.message,
+    'Cannot finish create: Deno may not do this (Requires read access to "/w.ts"); ' +
+      "add --allow-read=/w.ts to its command line",
+  );
+});
+
 Deno.test("a denied permission names the flag as exactly as Deno's message does", () => {
   const again = (kind: string) => `, run again with the --allow-${kind} flag`;
   const flags: Record<string, string> = {

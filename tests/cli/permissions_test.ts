@@ -1,0 +1,114 @@
+/** The command line as a process, with the named permissions of deno.json and nothing else. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import config from "../../deno.json" with { type: "json" };
+import { COMMAND_NAMES } from "../../src/cli/specs.ts";
+import { writeHelloLayout } from "../../src/hello/hello_image.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** Runs mod.ts under `flags`. */
+async function layerfs(flags: readonly string[], args: readonly string[], cwd?: string) {
+  const output = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--no-prompt",
+      "--config",
+      `${ROOT}deno.json`,
+      ...flags,
+      `${ROOT}mod.ts`,
+      ...args,
+    ],
+    stdin: "null",
+    ...(cwd === undefined ? {} : { cwd }),
+  }).output();
+  const decoder = new TextDecoder();
+  return {
+    code: output.code,
+    stdout: decoder.decode(output.stdout),
+    stderr: decoder.decode(output.stderr),
+  };
+}
+
+/** Calls `use` in a directory with the hello image in it. */
+async function withHello(use: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  try {
+    await writeHelloLayout(`${directory}/hello`);
+    await use(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("every command that touches files has its named permissions, and no other is named", () => {
+  const named = Object.keys(config.permissions);
+  assertEquals(named, COMMAND_NAMES.filter((name) => name !== "completions"));
+});
+
+Deno.test("no permission lets any program run, or anything reach a network", () => {
+  for (const [name, set] of Object.entries(config.permissions)) {
+    for (const key of Object.keys(set)) assert(/^(read|write|run|sys|env)$/.test(key), name);
+    assert(!("run" in set) || Array.isArray(set.run), name);
+    assert(!("env" in set) || Array.isArray(set.env), name);
+  }
+  for (const [name, { command }] of Object.entries(config.tasks)) {
+    assert(!/ (-A|--allow-all|--allow-run|--allow-net)( |$)/.test(command), name);
+  }
+});
+
+Deno.test("the named permissions are enough for their commands", () =>
+  withHello(async (directory) => {
+    const run = async (name: string, ...args: string[]) => {
+      const all = ["--json", "--store", "store", "--driver", "directory", name, ...args];
+      const { code, stdout, stderr } = await layerfs([`-P=${name}`], all, directory);
+      assertEquals([name, code, stdout.slice(0, code)], [name, 0, ""], stdout + stderr);
+      return JSON.parse(stdout);
+    };
+    const made = await run("create", "--name=web", "oci:hello");
+    assertEquals([made.id, made.source], ["web", "image"]);
+    assertEquals(made.bundle, `${await Deno.realPath(directory)}/store/containers/web`);
+    const [row, ...more] = await run("ps");
+    assertEquals([row.id, row.image, more.length], ["web", "oci:hello", 0]);
+    assertEquals((await run("inspect", "web")).bundle, made.bundle);
+    assertEquals((await run("inspect", "oci:hello")).configDigest, made.image.configDigest);
+    assertEquals((await run("info")).containers, 1);
+    assertEquals((await run("validate", "oci:hello")).valid, true);
+    assertEquals(await run("rm", "web"), { removed: ["web"] });
+    assertEquals(await run("ps"), []);
+  }));
+
+Deno.test("a permission that is missing is named with its flag, and the exit status is 6", () =>
+  withHello(async (directory) => {
+    const denied = async (flags: string[], ...args: string[]) => {
+      const { code, stdout } = await layerfs(flags, ["--json", ...args], directory);
+      assertEquals(code, 6, stdout);
+      const { error } = JSON.parse(stdout);
+      assertEquals(error.code, "permission-missing");
+      assertStringIncludes(error.message, error.flag);
+      return error.flag;
+    };
+    const env = "LAYERFS_STORE,LAYERFS_DRIVER,LAYERFS_DATASET";
+    assertEquals(await denied([], "ps"), `--allow-env=${env}`);
+    assertEquals(await denied([`--allow-env=${env}`], "ps"), "--allow-sys=uid");
+    const reads = await denied([`--allow-env=${env}`, "--allow-sys=uid"], "--store=s", "ps");
+    assert(/^--allow-read=.*\/s/.test(reads), reads);
+    const create = ["--store=s", "--driver=directory", "create", "--bundle=b", "oci:hello"];
+    const scoped = [`--allow-env=${env}`, "--allow-sys", "--allow-read=.", "--allow-write=."];
+    // The worker is a file of its own, read when it starts.
+    const worker = `--allow-read=${ROOT}src/layer/worker.ts`;
+    assertEquals(await denied(scoped, ...create), worker);
+    scoped[2] = `--allow-read=.,${ROOT}`;
+    assertEquals(await denied(scoped, ...create), "--allow-read --allow-write");
+    const variable = [`--allow-env=${env}`, "--allow-sys=uid", "--allow-read", "--allow-write"];
+    assertEquals(
+      await denied(variable, "create", "--env=LAYERFS_NO_SUCH", "oci:hello"),
+      "--allow-env=LAYERFS_NO_SUCH",
+    );
+  }));
+
+Deno.test("help and version need no permission at all", async () => {
+  assertEquals((await layerfs([], ["--version"])).stdout, `layerfs ${config.version}\n`);
+  assertEquals((await layerfs([], ["create", "--help"])).code, 0);
+  assertEquals((await layerfs([], ["completions", "zsh"])).code, 0);
+});
