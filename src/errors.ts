@@ -109,3 +109,15 @@ export class LayerfsError extends Error {
     return { error: { ...this.data, code: this.code, message: this.message } };
   }
 }
+
+/**
+ * An error with what it belongs to in front of its message: `what`, ": ", the message.
+ *
+ * @param data is added to that of the error, which wins
+ * @returns anything but a LayerfsError as it is
+ */
+export function within(error: unknown, what: string, data: ErrorData = {}): unknown {
+  if (!(error instanceof LayerfsError)) return error;
+  const message = `${what}: ${error.message}`;
+  return new LayerfsError(error.code, message, { ...data, ...error.data }, { cause: error });
+}

@@ -7,7 +7,7 @@
 import fs from "node:fs";
 import { encodeName } from "../core/raw_name.ts";
 import type { TarEntry, TarScanner, TarVisitor } from "../core/tar_scanner.ts";
-import { LayerfsError } from "../errors.ts";
+import { LayerfsError, within } from "../errors.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import type { TarHeader } from "../tar/header.ts";
 import {
@@ -83,11 +83,7 @@ export class LayerApplier implements TarVisitor {
     } catch (error) {
       const what = `entry "${this.#path}"`;
       if (!(error instanceof LayerfsError)) throw storageError(error, what);
-      const { code, message, data } = error;
-      if (message.startsWith(what)) throw error;
-      throw new LayerfsError(code, `${what}: ${message}`, { ...data, entry: this.#path }, {
-        cause: error,
-      });
+      throw within(error, what, { entry: this.#path });
     }
   }
 

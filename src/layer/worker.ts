@@ -5,7 +5,7 @@
  * @module
  */
 
-import { LayerfsError, printable } from "../errors.ts";
+import { LayerfsError, printable, within } from "../errors.ts";
 import { LayerApplier } from "./apply.ts";
 import type {
   ApplyJob,
@@ -70,14 +70,10 @@ function applyLayer(
     self.postMessage({ type: "layer", layer });
     return result;
   } catch (error) {
-    if (!(error instanceof LayerfsError) || error.code === "interrupted") throw error;
-    const name = blob.digest ?? blob.diffId ?? blob.location.path;
-    throw new LayerfsError(
-      error.code,
-      `Cannot apply layer ${layer + 1} of ${job.layers.length}, ${name}: ${error.message}`,
-      { ...error.data, layer: layer + 1, digest: name },
-      { cause: error },
-    );
+    if (error instanceof LayerfsError && error.code === "interrupted") throw error;
+    const digest = blob.digest ?? blob.diffId ?? blob.location.path;
+    const what = `Cannot apply layer ${layer + 1} of ${job.layers.length}, ${digest}`;
+    throw within(error, what, { layer: layer + 1, digest });
   }
 }
 

@@ -15,7 +15,8 @@
  * @module
  */
 
-import { LayerfsError } from "../errors.ts";
+import type { BlobLocation } from "../blob/location.ts";
+import { LayerfsError, within } from "../errors.ts";
 import { chainIds } from "../oci/chain_id.ts";
 import { checkLayerCount, type ImageConfig, parseConfig } from "../oci/config.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -79,7 +80,7 @@ async function resolveDescriptors(
   const layers = manifest.layers.map((layer, i) => {
     if (parseLayerMediaType(layer.mediaType) === undefined) throw unknownLayer(layer, i);
     return {
-      location: source.locate(layer),
+      location: locateLayer(source, layer, i, manifest.layers.length),
       descriptor: layer,
       digest: layer.digest,
       size: layer.size,
@@ -249,4 +250,17 @@ function unknownLayer(layer: Descriptor, at: number): LayerfsError {
       "which is not that of a tar layer",
     { digest: layer.digest, mediaType: layer.mediaType },
   );
+}
+
+function locateLayer(
+  source: DescriptorSource,
+  layer: Descriptor,
+  index: number,
+  count: number,
+): BlobLocation {
+  try {
+    return source.locate(layer);
+  } catch (error) {
+    throw within(error, `Cannot use layer ${index + 1} of ${count}`, { layer: index + 1 });
+  }
 }
