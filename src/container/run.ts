@@ -6,7 +6,7 @@
 
 import { createContainer, type CreateOptions } from "./create.ts";
 import { removeContainers } from "./remove.ts";
-import { findRuntime, runBundle, type RuntimeName } from "./runtime.ts";
+import { findRuntime, requireTerminal, runBundle, type RuntimeName } from "./runtime.ts";
 
 /** What to run, and how. */
 export interface RunContainerOptions extends CreateOptions {
@@ -25,11 +25,12 @@ export interface RunContainerOptions extends CreateOptions {
  * @throws {LayerfsError} as {@linkcode createContainer}, and `program-missing` without a runtime
  */
 export async function runContainer(options: RunContainerOptions): Promise<number> {
+  if (options.overrides.tty) requireTerminal();
   const runtime = await findRuntime(options.runtime);
   const { id, bundle, warnings } = await createContainer(options);
   for (const warning of warnings) options.onWarning?.(warning);
   try {
-    return await runBundle(id, bundle, { runtime, tty: options.overrides.tty });
+    return await runBundle(id, bundle, { runtime });
   } finally {
     if (options.remove) await removeContainers(options, [id], true);
   }

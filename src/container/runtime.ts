@@ -42,8 +42,6 @@ const UNKNOWN = /does not exist|no such file|permission denied/i;
 export interface RunBundleOptions {
   /** See {@linkcode findRuntime}. */
   readonly runtime: RuntimeName;
-  /** Whether the bundle asks for a terminal, which must then be ours. */
-  readonly tty?: boolean;
   /** Ends the container (SIGTERM) when it aborts. Signals to this process are forwarded anyway. */
   readonly signal?: AbortSignal;
 }
@@ -88,25 +86,32 @@ export async function findRuntime(preferred?: RuntimeName): Promise<RuntimeName>
 }
 
 /**
+ * Refuses to go on where a container is to have our terminal, and we have none.
+ *
+ * @throws {LayerfsError} `usage`
+ */
+export function requireTerminal(): void {
+  if (isAtTerminal()) return;
+  throw new LayerfsError(
+    "usage",
+    "Cannot give the container a terminal: standard input is none; leave --tty out",
+    { option: "tty" },
+  );
+}
+
+/**
  * Runs the bundle in the foreground, on our own standard input, output and error.
  *
  * @param id of the container, unused in the runtime so far
  * @param bundle absolute path
  * @returns the exit status of its first process; the runtime's own where it could not be started
- * @throws {LayerfsError} `usage` where a terminal is asked for and there is none
+ * @throws {LayerfsError} `program-missing`, `permission-missing` or `interrupted`
  */
 export async function runBundle(
   id: string,
   bundle: string,
-  { runtime, tty = false, signal }: RunBundleOptions,
+  { runtime, signal }: RunBundleOptions,
 ): Promise<number> {
-  if (tty && !isAtTerminal()) {
-    throw new LayerfsError(
-      "usage",
-      `Cannot run container "${id}": --tty is given, but standard input is not a terminal`,
-      { option: "tty" },
-    );
-  }
   const args = [...stateRootArgs(usualStateRoot(runtime, bundle)), "run", "--bundle", bundle, id];
   return await runInherited(runtime, args, { signal });
 }
