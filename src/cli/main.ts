@@ -13,14 +13,14 @@
  */
 
 import config from "../../deno.json" with { type: "json" };
-import { exitStatus, LayerfsError } from "../errors.ts";
+import { exitStatus, LayerfsError, printable } from "../errors.ts";
 import type { Context, Outcome } from "./context.ts";
 import { explain } from "./explain.ts";
 import { commandHelp, overallHelp } from "./help.ts";
 import { type Io, ReaderGoneError, systemIo } from "./io.ts";
 import { type Globals, parse, type Parsed, wantsJson } from "./parse.ts";
 import { specOf } from "./specs.ts";
-import { createStyle, printable } from "./style.ts";
+import { createStyle } from "./style.ts";
 
 /** The version, which deno.json holds. */
 export const VERSION: string = config.version;
@@ -135,10 +135,11 @@ function warn(warning: string, globals: Globals, io: Io): void {
 function report(error: LayerfsError, how: { json: boolean; debug: boolean }, io: Io): number {
   const style = createStyle(io.stderrIsTerminal && !io.noColor);
   if (how.json) io.stdout(toJson(error));
-  else io.stderr(`layerfs: ${style.red(printable(error.message, true))}\n`);
+  else io.stderr(`layerfs: ${style.red(error.message)}\n`);
   if (how.debug) {
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-      io.stderr(`${printable(cause.stack ?? cause.message, true)}\n`);
+      const lines = (cause.stack ?? cause.message).split("\n");
+      io.stderr(lines.map((line) => `${printable(line)}\n`).join(""));
     }
   }
   return exitStatus(error.code);

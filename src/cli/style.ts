@@ -1,6 +1,5 @@
 /**
- * Text for people: colours where they are wanted, sizes and times in readable units, and no control
- * characters from an image in anybody's terminal.
+ * Text for people: colours where they are wanted, sizes and times in readable units.
  *
  * @module
  */
@@ -20,21 +19,6 @@ export function createStyle(colours: boolean): Style {
   const paint = (on: number, off: number) => (text: string) =>
     colours ? `\x1b[${on}m${text}\x1b[${off}m` : text;
   return { bold: paint(1, 22), red: paint(31, 39), green: paint(32, 39), yellow: paint(33, 39) };
-}
-
-/**
- * Text that can be shown on a terminal: control characters, which an image may put into any of its
- * names to rewrite what is on the screen, are shown as `\x1b`, also the ones that turn the direction
- * of writing. Line breaks and tabs stay where `lines` says so.
- */
-export function printable(text: string, lines = false): string {
-  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (found) => {
-    if (lines && (found === "\n" || found === "\t")) return found;
-    const code = found.codePointAt(0) ?? 0;
-    return code < 256
-      ? `\\x${code.toString(16).padStart(2, "0")}`
-      : `\\u{${code.toString(16).padStart(4, "0")}}`;
-  });
 }
 
 /** Bytes in decimal units with three digits or so: `0 B`, `12.3 MB`. */

@@ -11,7 +11,8 @@
  * @module
  */
 
-import { createStyle, printable, type Style } from "./style.ts";
+import { printable } from "../errors.ts";
+import { createStyle, type Style } from "./style.ts";
 
 /** Blanks between two columns. */
 const GAP = 2;

@@ -64,7 +64,7 @@ Deno.test("errors go to standard error, or as a document to standard output with
 
 Deno.test("what an error quotes cannot move the terminal", async () => {
   const { err } = await run(["\x1b[2Jps"]);
-  assertStringIncludes(err, "\\x1b[2Jps");
+  assertStringIncludes(err, "\\u001b[2Jps");
 });
 
 Deno.test("an error is red on a terminal that likes colours", async () => {

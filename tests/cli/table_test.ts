@@ -17,7 +17,7 @@ Deno.test("a table without rows is its head", () => {
 });
 
 Deno.test("cells are cleaned before they are measured", () => {
-  assertEquals(formatTable(["A", "B"], [["\x1b", "x"]]), "A     B\n\\x1b  x\n");
+  assertEquals(formatTable(["A", "B"], [["\x1b", "x"]]), "A       B\n\\u001b  x\n");
 });
 
 Deno.test("colours do not move columns", () => {
