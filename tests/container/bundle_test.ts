@@ -176,6 +176,8 @@ Deno.test("working directories that lead out are refused (CVE-2024-21626)", () =
     await Deno.symlink("opt", `${rootfs}/link`);
     await Deno.symlink("loop", `${rootfs}/loop`);
     await Deno.symlink("/opt", `${rootfs}/proc/self`); // procfs hides it
+    await Deno.mkdir(`${rootfs}/dev`);
+    await Deno.symlink("/proc/self", `${rootfs}/dev/hidden`); // by a tmpfs
     for (
       const path of [
         "/proc/self/fd/7",
@@ -192,7 +194,18 @@ Deno.test("working directories that lead out are refused (CVE-2024-21626)", () =
     }
     refused(cwd("work"), "image-invalid", "WorkingDir");
     refused(() => build({ overrides: { workdir: "work" } }), "usage", "--workdir", "absolute");
-    for (const path of ["", "/", "/link/new", "/loop/x", "/procedure", "/dev", "/opt/../srv"]) {
+    for (
+      const path of [
+        "",
+        "/",
+        "/link/new",
+        "/loop/x",
+        "/procedure",
+        "/dev",
+        "/dev/hidden/fd",
+        "/opt/../srv",
+      ]
+    ) {
       assertEquals(cwd(path)().config.process.cwd, path || "/");
     }
   }));
