@@ -91,6 +91,7 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   checkFree(options.store, id, destination);
   const origin = await findOrigin(options);
   const store = await Store.open(options);
+  checkQuota(store, options.overrides);
   await using staging = store.stage();
   const bundle = makeBundleDirectory(store, staging, destination);
   const made = await makeRootfs(origin, options, store, staging, bundle);
@@ -131,6 +132,16 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     durationMs: Math.round(performance.now() - started),
     warnings,
   };
+}
+
+/** A limit that nothing keeps would be worse than none. */
+function checkQuota(store: Store, { quota }: Overrides): void {
+  if (quota === undefined || store.driver.hasQuota) return;
+  throw new LayerfsError(
+    "usage",
+    `Cannot use --quota: the driver "${store.driver.name}" cannot limit a root filesystem`,
+    { option: "quota", driver: store.driver.name },
+  );
 }
 
 /** Makes the directory that becomes the bundle, on the filesystem of `destination`. */

@@ -6,7 +6,6 @@
 
 import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
-import { removeTree } from "../store/remove_tree.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { storageError } from "../system_error.ts";
 import { type Container, containerPath, getContainer } from "./containers.ts";
@@ -57,7 +56,6 @@ async function remove(store: Store, { id, bundle }: Container): Promise<void> {
       fs.renameSync(bundle, `${staging.besides(bundle)}/bundle`);
       fs.unlinkSync(name);
     }
-    await removeTree(staging.path);
   } catch (error) {
     throw storageError(error, `Cannot remove container "${id}"`);
   }

@@ -9,6 +9,7 @@ import type { Driver, RootfsRequest, RootfsResult } from "./driver.ts";
 
 export class DirectoryDriver implements Driver {
   readonly name = "directory";
+  readonly hasQuota = false;
 
   async createRootfs(request: RootfsRequest): Promise<RootfsResult> {
     const { rootfs, scratch, layers, engine, signal, onProgress } = request;

@@ -39,6 +39,8 @@ export interface RootfsResult {
 /** A way to store root filesystems. */
 export interface Driver {
   readonly name: DriverName;
+  /** Whether it can limit what a root filesystem takes. */
+  readonly hasQuota: boolean;
   /**
    * Makes the root filesystem of a container. On an error the caller throws the directory away.
    *
