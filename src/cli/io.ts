@@ -46,7 +46,8 @@ export function systemIo(): Io {
     stderr: (text) => writeAll(2, text),
     stdoutIsTerminal: Deno.stdout.isTerminal(),
     stderrIsTerminal,
-    columns: stderrIsTerminal ? Deno.consoleSize().columns : 80,
+    // A terminal that does not know its width says 0.
+    columns: (stderrIsTerminal ? Deno.consoleSize().columns : 0) || 80,
     noColor: Deno.noColor,
     env: readEnvironment,
     uid: () => Deno.uid() ?? 0,

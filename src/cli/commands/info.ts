@@ -15,5 +15,13 @@ export async function info(
   context: Context,
 ): Promise<Outcome> {
   const document = await storeInfo(context.store());
-  return { document, text: formatFacts(document) };
+  const { driver, driverReason, programs, ...facts } = document;
+  const shown = {
+    ...facts,
+    driver: `${driver} (${driverReason})`,
+    programs: Object.fromEntries(
+      programs.map(({ program, version }) => [program, version ?? "missing"]),
+    ),
+  };
+  return { document, text: formatFacts(shown) };
 }
