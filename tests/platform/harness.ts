@@ -13,7 +13,8 @@ import { differences, readTree, type Tree } from "./compare.ts";
 /** Holds the image and its reference tree from one run to the next. */
 export const CACHE = Deno.env.get("LAYERFS_PLATFORM_CACHE") ?? "/var/tmp/layerfs-platform-cache";
 
-const REPOSITORY = new URL("../../", import.meta.url).pathname;
+/** The checkout, without a slash at the end. */
+export const REPOSITORY = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
 /** What a program left behind. */
 export interface Outcome {
@@ -119,7 +120,7 @@ async function buildImages(): Promise<void> {
 let images: Promise<void> | undefined;
 
 /** The reference of a real image (image.sh says what is in them). */
-export async function image(tag: "debian" | "bench" | "replaced"): Promise<string> {
+export async function image(tag: "debian" | "base" | "bench" | "replaced"): Promise<string> {
   await (images ??= buildImages());
   return `oci:${CACHE}/image:${tag}`;
 }
@@ -142,7 +143,7 @@ export async function assertTree(path: string, expected: Tree): Promise<void> {
 
 /** The program and flags of the task `layerfs` in deno.json, for a checkout at `root`. */
 export async function layerfsCommand(root = REPOSITORY, deno = Deno.execPath()): Promise<string[]> {
-  const config: unknown = JSON.parse(await Deno.readTextFile(`${REPOSITORY}deno.json`));
+  const config: unknown = JSON.parse(await Deno.readTextFile(`${REPOSITORY}/deno.json`));
   const tasks = (config as { tasks?: Record<string, string | { command: string }> }).tasks;
   const task = tasks?.layerfs;
   const command = (typeof task === "string" ? task : task?.command ?? "").trim().split(/\s+/);
@@ -162,6 +163,9 @@ export interface Created {
   layers: { total: number; reused: number; applied: number };
   warnings: string[];
 }
+
+/** What a store has when nothing is in it. */
+const EVERY_STORE = ["d containers", "d staging", "f store.json", "f publish.lock"];
 
 /** layerfs with a store, driver `directory`. */
 export class Layerfs {
@@ -187,9 +191,10 @@ export class Layerfs {
     return JSON.parse(await must(this.argv(["create", "--json", ...args])));
   }
 
-  /** The names in the store, without the lock that stays. */
+  /** The names in the store, but for what every store has. */
   async contents(): Promise<string[]> {
-    const names = await must(["find", this.store, "-mindepth", "1", "-printf", "%y %P\\n"]);
-    return names.split("\n").filter((name) => name !== "" && name !== "f publish.lock").sort();
+    const script = `[ ! -e "$1" ] || find "$1" -mindepth 1 -printf '%y %P\\n'`;
+    const names = (await must(["sh", "-c", script, "find", this.store])).split("\n");
+    return names.filter((name) => name !== "" && !EVERY_STORE.includes(name)).sort();
   }
 }

@@ -3,12 +3,12 @@
 #
 #   image.sh DIR          (root; network to a Debian mirror; about 80 s, 1 GB)
 #
-# DIR/image      an OCI layout with three tags. "bench" has these layers: 1 Debian by mmdebstrap,
+# DIR/image      an OCI layout with four tags. "bench" has these layers: 1 Debian by mmdebstrap,
 #                2 packages (Python, Node, git), 3 deletions and replacements (these two written by
 #                `umoci repack`), 4 what only GNU tar writes (pax times, xattrs, sparse files, devices,
 #                opaque directories, odd names), 5 many small files, 6 large ones. "debian" has one more,
 #                7 a hardlink to a file of a lower layer, which buildah's overlay storage cannot read.
-#                "replaced" is small: directories with children become other things.
+#                "base" is layer 1. "replaced" is small: directories with children become other things.
 # DIR/reference  bundle of `umoci unpack` of "debian"
 # DIR/replaced   the tree that "replaced" was packed from (umoci's own unpacking of it loses a file)
 # The layout appears under its name last, when everything is complete.
@@ -37,12 +37,22 @@ done
 add_tar() { umoci raw add-layer --image "$tag" --history.created_by "$2" "$1" && rm "$1"; }
 repack() { umoci repack --image "$tag" --refresh-bundle --history.created_by "$1" "$bundle"; }
 
+# configure TAG: writes the image's configuration, under another tag too.
+configure() {
+  umoci config --image "$tag" --tag "$1" --architecture amd64 --os linux \
+    --config.entrypoint /bin/sh --config.cmd -c --config.cmd 'cat /etc/os-release' \
+    --config.env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    --config.env LAYERFS_TEST=platform --config.workingdir /srv \
+    --config.label org.example.made-by=image.sh
+}
+
 echo "layer 1: debian" >&2
 mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Languages "none"' \
   --dpkgopt=force-unsafe-io bookworm "$work/image.tar" "${sources[@]}"
 umoci init --layout "$part"
 umoci new --image "$tag"
 add_tar "$work/image.tar" mmdebstrap
+configure base
 umoci unpack --image "$tag" "$bundle"
 
 echo "layer 2: packages" >&2
@@ -163,10 +173,7 @@ tar --create --file "$work/image.tar" --format=ustar --mtime=@1600000001 --numer
   --owner=0 --group=0 opt
 add_tar "$work/image.tar" "large files"
 
-umoci config --image "$tag" --architecture amd64 --os linux \
-  --config.entrypoint /bin/sh --config.cmd -c --config.cmd 'cat /etc/os-release' \
-  --config.env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-  --config.env LAYERFS_TEST=platform --config.workingdir /srv --config.label org.example.made-by=image.sh
+configure debian
 umoci tag --image "$tag" bench
 
 echo "layer 7: a hardlink to a file of layer 2" >&2

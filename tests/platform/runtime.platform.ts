@@ -17,19 +17,22 @@ async function prepare(work: Work): Promise<{ layerfs: Layerfs; id: string }> {
   return { layerfs, id };
 }
 
-/** Runs a shell command in a container of the real image, with further options of `run`. */
-async function shell(command: string, ...options: string[]): Promise<Outcome> {
+/** Runs a shell command in a container of an image, with further options of `run`. */
+async function shell(tag: "debian" | "base", command: string, options: string[]): Promise<Outcome> {
   await using work = await Work.create();
   const { layerfs, id } = await prepare(work);
   const args = ["run", "--rm", "--runtime", "runc", "--name", id, ...options];
-  const result = await layerfs.run([...args, await image("debian"), "-c", command]);
+  const result = await layerfs.run([...args, await image(tag), "-c", command]);
   assertEquals((await must(layerfs.argv(["ps", "--json"]))).trim(), "[]");
   return result;
 }
 
-/** The output of {@linkcode shell}, which must succeed. */
+/** The output of a shell command in the small image, which must succeed. */
 async function shellOutput(command: string, ...options: string[]): Promise<string> {
-  const { code, stdout, stderr } = await shell(command, ...options);
+  return outputOf(await shell("base", command, options));
+}
+
+function outputOf({ code, stdout, stderr }: Outcome): string {
   assertEquals(code, 0, stderr);
   return stdout;
 }
@@ -55,18 +58,24 @@ Deno.test({
 });
 
 Deno.test("Python, Node, Perl and git of the image work", async () => {
-  const output = await shellOutput(`
+  const output = outputOf(
+    await shell(
+      "debian",
+      `
     python3 -c 'import json, sqlite3; print("python", json.dumps(6 * 7))'
     node -e 'console.log("node", [1, 2, 3].reduce((a, b) => a + b))'
     perl -e 'print "perl ", 6 * 9, "\n"'
-    git init -q /tmp/repository && git -C /tmp/repository status --short --branch`);
+    git init -q /tmp/repository && git -C /tmp/repository status --short --branch`,
+      [],
+    ),
+  );
   assertEquals(output.trim().split("\n").slice(0, 3), ["python 42", "node 6", "perl 54"]);
   assertStringIncludes(output, "## No commits yet");
 });
 
 Deno.test("dpkg finds every file of its packages as it was installed", async () => {
   // Layer 3 deleted documentation and moved licences: nothing else may be missing.
-  const output = await shellOutput("dpkg --verify; dpkg --audit; echo end");
+  const output = outputOf(await shell("debian", "dpkg --verify; dpkg --audit; echo end", []));
   const missing = output.trim().split("\n").filter((line) =>
     line !== "end" && !/ \/usr\/share\/(doc|common-licenses)\//.test(line)
   );
@@ -79,7 +88,7 @@ Deno.test("the image's environment, working directory and root user", async () =
 });
 
 Deno.test("the exit status and both outputs of the process are ours", async () => {
-  const { code, stdout, stderr } = await shell("echo out; echo err >&2; exit 42");
+  const { code, stdout, stderr } = await shell("base", "echo out; echo err >&2; exit 42", []);
   assertEquals([code, stdout.trim()], [42, "out"]);
   assertStringIncludes(stderr, "err");
 });
@@ -90,7 +99,7 @@ Deno.test("overrides reach the process", async () => {
   const options = [
     ["--env", "COLOUR=blue"],
     ["--env-file", work.path("env")],
-    ["--workdir", "/opt/small"],
+    ["--workdir", "/var/lib"],
     ["--user", "games"],
     ["--hostname", "platform"],
     ["--volume", `${work.directory}:/mnt:ro`],
@@ -106,7 +115,7 @@ Deno.test("overrides reach the process", async () => {
     ...options,
   );
   const [values, volume, tmpfs, capabilities] = output.split("\n");
-  assertEquals(values, "blue round /opt/small games platform from the host");
+  assertEquals(values, "blue round /var/lib games platform from the host");
   assertEquals([volume, tmpfs], ["read-only", "1"]);
   assertEquals(capabilities?.replace(/\s+/, " "), "CapEff: 0000000000000000");
 });
@@ -138,7 +147,7 @@ Deno.test("--memory and --pids-limit are the limits of the cgroup", async () => 
 Deno.test("rm spares a container that runs, and --force stops it", async () => {
   await using work = await Work.create();
   const { layerfs, id } = await prepare(work);
-  const command = ["run", "--runtime", "runc", "--name", id, await image("debian")];
+  const command = ["run", "--runtime", "runc", "--name", id, await image("base")];
   const child = start(layerfs.argv([...command, "-c", "echo up; exec sleep 100"]));
   const ended = outcome(child);
   let state = "";
