@@ -51,7 +51,8 @@ async function withApplied(
     apply(applied, layers, o);
     await use(applied);
   } finally {
-    await output("chmod", ["-R", "u+rwX", top]);
+    const closed = ["-type", "d", "!", "-perm", "-700"];
+    await output("find", [top, ...closed, "-exec", "chmod", "u+rwx", "{}", ";"]);
     await Deno.remove(top, { recursive: true });
   }
 }
