@@ -93,6 +93,10 @@ async function execute(line: CommandLine, io: Io): Promise<Outcome> {
     };
     const handler = await loadCommand(line.name);
     return await handler({ values: line.values, operands: line.operands }, context);
+  } catch (error) {
+    // The reason names the signal, which whatever was interrupted need not know.
+    const interrupted = controller.signal.aborted && explain(error, "").code === "interrupted";
+    throw interrupted ? controller.signal.reason : error;
   } finally {
     progress?.clear();
     stopListening();
