@@ -98,6 +98,8 @@ export class LayerApplier implements TarVisitor {
     if (entry.type === "directory") return this.#directory(place, this.#attributes(entry));
     if (entry.type === "hardlink") return this.#hardlink(place, entry);
     if (!this.#tree.asRoot && (entry.type === "character" || entry.type === "block")) {
+      this.#makeRoom(place);
+      this.#tree.skipped.add(place.path);
       this.#warn(`"${entry.path}": skipped, as only root can make a device`);
       return;
     }
@@ -134,8 +136,7 @@ export class LayerApplier implements TarVisitor {
     }
     const attributes = { mode, uid, gid, mtime, xattrs: xattrs?.size ? xattrs : null };
     if (this.#tree.asRoot) return attributes;
-    if (entry.type !== "file" && entry.type !== "directory") return { ...attributes, xattrs: null };
-    const { kept, dropped } = recordOwner(attributes);
+    const { kept, dropped } = recordOwner(attributes, entry.type);
     for (const name of dropped) this.#warn(`"${entry.path}": ${name} needs root, not set`);
     return kept;
   }
@@ -215,6 +216,10 @@ export class LayerApplier implements TarVisitor {
   #hardlink(place: Place, entry: TarEntry): void {
     const target = entry.linkPath === "" ? null : this.#tree.find(entry.linkPath);
     const stat = target === null ? null : this.#tree.stat(target.path);
+    if (target !== null && stat === null && this.#tree.skipped.has(target.path)) {
+      this.#warn(`"${entry.path}": skipped, as its target "${entry.linkPath}" was`);
+      return;
+    }
     if (target === null || stat === null || stat.isDirectory()) {
       const state = stat === null ? "does not exist" : "is a directory";
       throw new LayerfsError("image-invalid", `its link target "${entry.linkPath}" ${state}`);

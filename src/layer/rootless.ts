@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { TarEntryType } from "../core/tar_scanner.ts";
 import type { Attributes } from "./attributes.ts";
 
 /** Name of the extended attribute. Only regular files and directories can have `user.*` ones. */
@@ -15,20 +16,24 @@ export const ROOTLESS_XATTR = "user.rootlesscontainers";
 /**
  * The attributes to write as an ordinary user: `attributes` with its owner, unless that is 0:0
  * (the owner that the user has in his own user namespace), recorded in an xattr, and without the
- * xattrs that only root can set.
+ * xattrs that he cannot set. What is neither a file nor a directory can have none.
  *
  * @returns the names of those in `dropped`
  */
-export function recordOwner(attributes: Attributes): { kept: Attributes; dropped: string[] } {
+export function recordOwner(
+  attributes: Attributes,
+  type: TarEntryType,
+): { kept: Attributes; dropped: string[] } {
+  const canHave = type === "file" || type === "directory";
   const xattrs = new Map<string, Uint8Array>();
   const dropped: string[] = [];
   for (const [name, value] of attributes.xattrs ?? []) {
     if (name === ROOTLESS_XATTR) continue; // ours to say, not the image's
-    if (name.startsWith("user.")) xattrs.set(name, value);
+    if (canHave && name.startsWith("user.")) xattrs.set(name, value);
     else dropped.push(name);
   }
   const { uid, gid } = attributes;
-  if (uid !== 0 || gid !== 0) xattrs.set(ROOTLESS_XATTR, encodeOwner(uid, gid));
+  if (canHave && (uid !== 0 || gid !== 0)) xattrs.set(ROOTLESS_XATTR, encodeOwner(uid, gid));
   return { kept: { ...attributes, xattrs: xattrs.size > 0 ? xattrs : null }, dropped };
 }
 

@@ -18,6 +18,8 @@ import type { Attributes } from "./attributes.ts";
 
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 
+const OWNER_WRITE = 0o200;
+
 /** tar's complaints about what the filesystem cannot hold: it goes on, and so do we, saying so. */
 const ATTRIBUTE_WARNING = /^tar: (.*): Cannot (?:set|setxattr|lsetxattr|fsetxattr)/;
 
@@ -26,6 +28,8 @@ export class SpecialFiles {
   readonly #spoolPath: string;
   readonly #asRoot: boolean;
   readonly #paths = new Set<string>();
+  /** Modes to be set after tar: without write permission, an owner cannot set an xattr either. */
+  readonly #modes = new Map<string, number>();
   #fd: number | null = null;
   #position = 0;
   /** What could not be kept, for people to read. */
@@ -71,7 +75,10 @@ export class SpecialFiles {
     size: number,
   ): (bytes: Uint8Array, fileOffset: number) => void {
     this.#placeholder(path);
-    this.#append(encodeHeader({ type: "file", path, size, ...attributes }));
+    const { mode } = attributes;
+    if (!this.#asRoot && (mode & OWNER_WRITE) === 0) this.#modes.set(path, mode);
+    const writable = this.#asRoot ? mode : mode | OWNER_WRITE;
+    this.#append(encodeHeader({ type: "file", path, size, ...attributes, mode: writable }));
     const fd = this.#fd!;
     const start = this.#position;
     this.#position += size + padding(size).length;
@@ -106,6 +113,8 @@ export class SpecialFiles {
     const warnings = lines.filter((line) => ATTRIBUTE_WARNING.test(line));
     this.warnings.push(...warnings.map((line) => line.slice("tar: ".length)));
     if (code !== 0) throw tarError(lines.filter((line) => !ATTRIBUTE_WARNING.test(line)));
+    for (const [path, mode] of this.#modes) fs.chmodSync(`${this.#root}/${path}`, mode);
+    this.#modes.clear();
   }
 
   /** Drops what waits. */

@@ -50,6 +50,8 @@ export class Tree {
   readonly asRoot: boolean;
   /** Entries that wait for the tar child. */
   readonly special: SpecialFiles;
+  /** Paths of devices that were left out. */
+  readonly skipped = new Set<string>();
   /** Names that wait for the end. */
   readonly rawNames: RawNames;
   /** Directories whose attributes are to be set at the end, and those attributes. */

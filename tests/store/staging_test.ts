@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { FileLock } from "../../src/store/lock.ts";
 import { Staging, sweepStaging } from "../../src/store/staging.ts";
 
-async function withDirectory(body: (directory: string) => Promise<void>): Promise<void> {
+async function withDirectory(body: (directory: string) => Promise<void> | void): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "layerfs-staging-" });
   try {
     await body(directory);
@@ -59,7 +59,7 @@ Deno.test("sweepStaging removes what a dead process has left", async () => {
 });
 
 Deno.test("a lock is refused while it is held, and free when its holder lets go", async () => {
-  await withDirectory(async (directory) => {
+  await withDirectory((directory) => {
     const path = `${directory}/lock`;
     assertEquals(FileLock.tryExisting(path), null);
     {
