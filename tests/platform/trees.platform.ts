@@ -91,7 +91,9 @@ Deno.test("layers without compression, and in zstd", async (t) => {
 
 Deno.test("--rootfs: a directory is copied, a tar is unpacked", async (t) => {
   await image("debian");
-  const source = `${CACHE}/reference/rootfs`;
+  // A part of the reference tree: the part with everything that is not an ordinary file.
+  const source = `${CACHE}/reference/rootfs/srv`;
+  const expected = await readTree(source);
   const archive = `tar -C "$1" -c --format=posix --xattrs --xattrs-include='*' --numeric-owner \\
     --pax-option=delete=atime,delete=ctime . | $2 >"$3"`;
   for (const how of ["directory", "cat", "gzip -1", "zstd -q"]) {
@@ -106,7 +108,7 @@ Deno.test("--rootfs: a directory is copied, a tar is unpacked", async (t) => {
         "/bin/sh",
       ]);
       assertEquals(created.source, "rootfs");
-      await assertTree(created.rootfs, await referenceTree());
+      await assertTree(created.rootfs, expected);
     });
   }
 });
