@@ -43,7 +43,7 @@ const GZIP_AND_TAR = `
   # A manifest names its config first, then its layers in their order.
   grep -o 'sha256:[0-9a-f]*' "$blobs/\${manifest#sha256:}" | tail -n +2 | while read -r layer; do
     gzip -dc "$blobs/\${layer#sha256:}" |
-      tar -x -C "$2" --numeric-owner -p --xattrs --xattrs-include='*' 2>/dev/null
+      tar -x -C "$2" --numeric-owner -p --xattrs --xattrs-include='*'
   done`;
 
 /** A buildah with storage of its own. */
@@ -80,7 +80,7 @@ async function contestants(source: string): Promise<Contestant[]> {
     buildah("vfs", source),
     buildah("overlay", source),
     {
-      name: "gzip -dc | tar -x",
+      name: "gzip -dc, tar -x",
       argv: (out) => ["bash", "-euo", "pipefail", "-c", GZIP_AND_TAR, "unpack", layout, out],
     },
   ];
