@@ -6,6 +6,7 @@
 
 import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
+import { lstatOrNull } from "../layer/root_path.ts";
 import type { Store } from "../store/store.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { containerPath, findContainer } from "./containers.ts";
@@ -26,11 +27,12 @@ export async function publishBundle(
   checkFree(store.path, id, destination);
   const name = containerPath(store.path, id);
   try {
+    // A link that leads nowhere: its bundle was removed by hand, or never came.
+    if (lstatOrNull(name)?.isSymbolicLink()) fs.unlinkSync(name);
     if (destination === name) {
       fs.renameSync(staged, name);
       return;
     }
-    fs.rmSync(name, { force: true }); // a link that leads nowhere: a bundle removed by hand
     fs.symlinkSync(destination, name);
     try {
       fs.renameSync(staged, destination); // takes the place of an empty directory

@@ -107,6 +107,18 @@ Deno.test("a name or a bundle directory that is taken is a conflict, and stays a
     assertEquals(names(`${directory}/store/containers`), ["web"]);
   }));
 
+Deno.test("the name of a bundle that was removed by hand is free again", () =>
+  withHello(async (directory, options) => {
+    const bundle = `${directory}/bundle`;
+    for (const place of [bundle, bundle, undefined]) {
+      const elsewhere = place === undefined ? {} : { bundle: place };
+      const result = await createContainer({ ...options, ...elsewhere, name: "web" });
+      assertEquals((await listContainers(options)).map((row) => row.bundle), [result.bundle]);
+      await Deno.remove(result.bundle, { recursive: true });
+    }
+    assertEquals(await listContainers(options), []);
+  }));
+
 Deno.test("two creates of one name at a time: one wins, the other is a conflict", () =>
   withHello(async (directory, options) => {
     const make = () => createContainer({ ...options, name: "one" });
