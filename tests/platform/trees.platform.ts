@@ -5,7 +5,7 @@ import { readTree } from "./compare.ts";
 import { assertTree, CACHE, image, Layerfs, must, referenceTree, run, Work } from "./harness.ts";
 
 Deno.test("oci: a real image becomes the tree that umoci unpacks", async () => {
-  await using work = await Work.create();
+  await using work = await Work.create("disk");
   const layerfs = await Layerfs.inside(work);
   const created = await layerfs.create(["--name", "debian", await image("debian")]);
   assertEquals([created.id, created.driver, created.source], ["debian", "directory", "image"]);

@@ -71,7 +71,7 @@ function asUser(entry: Entry, owner: string): Entry | undefined {
 }
 
 Deno.test("an ordinary user gets the tree without devices, with the owners recorded", async () => {
-  await using work = await Work.create();
+  await using work = await Work.create("disk");
   const user = await prepare(work);
   const created = await user.layerfs.create([user.image]);
   assertStringIncludes(created.warnings.join("\n"), "device");
