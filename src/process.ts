@@ -25,7 +25,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   chmod: "coreutils",
   cp: "coreutils",
   crun: "crun",
-  df: "coreutils",
+  du: "coreutils",
   find: "findutils",
   findmnt: "util-linux",
   fuser: "psmisc",

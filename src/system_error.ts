@@ -12,7 +12,7 @@ const MEANINGS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   EEXIST: ["conflict", "it exists already"],
   ENOTEMPTY: ["conflict", "the directory is not empty"],
   EBUSY: ["busy", "it is in use; unmount it or end the process that uses it"],
-  EACCES: ["privilege-missing", "permission denied; run as root, or use a store that you own"],
+  EACCES: ["privilege-missing", "permission denied; run as root, or use files that you own"],
   EPERM: ["privilege-missing", "operation not permitted; run as root"],
   ENOSPC: ["storage-full", "no space left on the device; free some, or use another --store"],
   EDQUOT: ["storage-full", "the disk quota is used up; raise it, or use another --store"],

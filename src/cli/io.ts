@@ -91,7 +91,7 @@ function readEnvironment(names: readonly string[]): ReadonlyMap<string, string> 
     throw new LayerfsError(
       "permission-missing",
       `Cannot read ${names.join(", ")} from the environment: Deno may not do this; ` +
-        `add ${flag} to its command line`,
+        `add ${flag} to its command line, or give the value itself`,
       { flag },
       { cause },
     );

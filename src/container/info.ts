@@ -37,12 +37,8 @@ export interface StoreInfo {
   readonly programs: readonly ProgramInfo[];
 }
 
-/** The programs, and what makes them tell their version. */
-const PROGRAMS: readonly (readonly [string, string])[] = [
-  ["tar", "--version"],
-  ["runc", "--version"],
-  ["crun", "--version"],
-];
+/** The programs; each tells its version when asked with `--version`. */
+const PROGRAMS = ["tar", "xargs", "cp", "du", "unshare", "runc", "crun"] as const;
 
 /** Finds out what this store and this machine offer. Changes nothing. */
 export async function storeInfo(options: StoreOptions): Promise<StoreInfo> {
@@ -54,13 +50,13 @@ export async function storeInfo(options: StoreOptions): Promise<StoreInfo> {
     containers: allContainers(options.store).length,
     platform: formatPlatform(hostPlatform()),
     user: Deno.uid() === 0 ? "root" : "ordinary",
-    programs: await Promise.all(PROGRAMS.map(([program, flag]) => programInfo(program, flag))),
+    programs: await Promise.all(PROGRAMS.map(programInfo)),
   };
 }
 
-async function programInfo(program: string, flag: string): Promise<ProgramInfo> {
+async function programInfo(program: string): Promise<ProgramInfo> {
   try {
-    const { stdout } = await run(program, [flag]);
+    const { stdout } = await run(program, ["--version"]);
     return { program, version: stdout.split("\n")[0]! };
   } catch (error) {
     if (!(error instanceof LayerfsError) || error.code !== "program-missing") throw error;

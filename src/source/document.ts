@@ -74,7 +74,7 @@ export function readVerified(
 export function wrongSize(what: string, size: number, found: number): LayerfsError {
   return new LayerfsError(
     "size-mismatch",
-    `Cannot verify ${what}: it has "${found}" bytes, its descriptor says ${size}`,
+    `Cannot verify ${what}: it has ${found} bytes, its descriptor says ${size}`,
     { size, found },
   );
 }
@@ -83,6 +83,6 @@ function checkCap(size: number, what: string): void {
   if (size <= MAX_DOCUMENT_BYTES) return;
   throw new LayerfsError(
     "image-invalid",
-    `Cannot read ${what}: it has "${size}" bytes; a document has ${MAX_DOCUMENT_BYTES} at most`,
+    `Cannot read ${what}: it has ${size} bytes; a document has ${MAX_DOCUMENT_BYTES} at most`,
   );
 }

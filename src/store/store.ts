@@ -27,6 +27,8 @@ export interface StoreOptions {
   readonly store: string;
   /** `auto` takes what the store remembers, else the best driver there is. */
   readonly driver: DriverName | "auto";
+  /** The ZFS dataset that holds the store. */
+  readonly dataset?: string;
 }
 
 /** What `store.json` holds. */
@@ -90,6 +92,7 @@ export class Store {
  * a driver that this version does not have
  */
 export function chooseDriver(options: StoreOptions): DriverChoice {
+  checkDataset(options);
   const remembered = readSettings(path.resolve(options.store))?.driver;
   if (remembered !== undefined) {
     if (options.driver !== "auto" && options.driver !== remembered) {
@@ -108,6 +111,17 @@ export function chooseDriver(options: StoreOptions): DriverChoice {
   return { name: options.driver, reason: "it was asked for" };
 }
 
+/** A dataset that is named is meant to hold the store: to put it elsewhere would be no service. */
+function checkDataset({ dataset, driver }: StoreOptions): void {
+  if (dataset === undefined) return;
+  if (driver === "auto" || driver === "zfs") createDriver("zfs");
+  throw new LayerfsError(
+    "usage",
+    `Cannot use dataset "${dataset}" with driver "${driver}": only the driver "zfs" has one`,
+    { dataset, driver },
+  );
+}
+
 function createDriver(name: DriverName): Driver {
   if (name === "directory") return new DirectoryDriver();
   throw new LayerfsError(
@@ -124,7 +138,7 @@ function readSettings(directory: string): Settings | null {
     if ((error as { code?: string }).code === "ENOENT") return null;
     throw storageError(error, `Cannot open the store "${directory}"`);
   }
-  const settings = JSON.parse(text) as Settings;
+  const settings = parseSettings(text, directory);
   if (settings.version !== 1) {
     throw new LayerfsError(
       "unsupported",
@@ -132,6 +146,15 @@ function readSettings(directory: string): Settings | null {
     );
   }
   return settings;
+}
+
+function parseSettings(text: string, directory: string): Settings {
+  try {
+    return JSON.parse(text) as Settings;
+  } catch (error) {
+    const action = `Cannot open the store "${directory}"`;
+    throw new LayerfsError("storage", `${action}: its store.json is damaged`, {}, { cause: error });
+  }
 }
 
 /** Writes the settings of a new store. Of two first uses at a time, one wins with all it says. */

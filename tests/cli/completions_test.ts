@@ -66,7 +66,7 @@ Deno.test("bash completes values", async () => {
 
 Deno.test("bash completes image references behind their transport", async () => {
   assertEquals(await bash("create", "oci"), "oci: oci-archive:");
-  assertEquals(await bash("create", "oci", ":", "deno.js"), "deno.json");
+  assertEquals(await bash("create", "oci", ":", "deno.l"), "deno.lock");
 });
 
 Deno.test("scripts survive quotes in the table's texts", async () => {

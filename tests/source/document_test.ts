@@ -51,7 +51,7 @@ Deno.test("size and digest are verified, by sha256 and sha512", async () => {
     await refuses(
       () => readVerified({ ...right, size: 8 }, locate),
       "size-mismatch",
-      'it has "7" bytes, its descriptor says 8',
+      "it has 7 bytes, its descriptor says 8",
     );
   });
 });
@@ -60,7 +60,7 @@ Deno.test("nothing is read for a digest that cannot be verified, nor beyond the 
   const blake3 = descriptorOf(CONTENT, { digest: parseDigest(`blake3:${"0".repeat(64)}`) });
   await refuses(() => readVerified(blake3, unlocatable), "unsupported", '"blake3"');
   const large = descriptorOf(CONTENT, { size: MAX_DOCUMENT_BYTES + 1 });
-  await refuses(() => readVerified(large, unlocatable), "image-invalid", '"8388609" bytes');
+  await refuses(() => readVerified(large, unlocatable), "image-invalid", "it has 8388609 bytes");
   const location = { path: "/nonexistent", offset: 0, length: MAX_DOCUMENT_BYTES + 1 };
   await refuses(() => readDocument(location, "index.json"), "image-invalid", "index.json");
 });

@@ -145,7 +145,7 @@ Deno.test("a blob of another size than announced is refused before it is read", 
       await refuses(
         () => open().locate({ mediaType: "a/b", digest, size }),
         "size-mismatch",
-        `it has "${TAR.length}" bytes, its descriptor says ${size}`,
+        `it has ${TAR.length} bytes, its descriptor says ${size}`,
       );
     }
   });

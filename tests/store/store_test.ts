@@ -41,6 +41,26 @@ Deno.test("a driver that contradicts the store's, or does not exist yet, is refu
   });
 });
 
+Deno.test("a dataset is not passed over: no driver of this version can use one", async () => {
+  await withDirectory(async (store) => {
+    for (const driver of ["auto", "zfs"] as const) {
+      const open = () => Store.open({ store, driver, dataset: "tank/x" });
+      assertEquals((await assertRejects(open, LayerfsError)).code, "unsupported");
+    }
+    const open = () => Store.open({ store, driver: "directory", dataset: "tank/x" });
+    assertEquals((await assertRejects(open, LayerfsError, '"tank/x"')).code, "usage");
+    assertEquals([...Deno.readDirSync(store)], []);
+  });
+});
+
+Deno.test("a damaged store.json is named", async () => {
+  await withDirectory(async (store) => {
+    Deno.writeTextFileSync(`${store}/store.json`, "{");
+    const open = () => Store.open({ store, driver: "auto" });
+    assertEquals((await assertRejects(open, LayerfsError, "store.json")).code, "storage");
+  });
+});
+
 Deno.test("a store of a later version is refused", async () => {
   await withDirectory(async (store) => {
     Deno.writeTextFileSync(`${store}/store.json`, '{"version":2}');
