@@ -78,7 +78,7 @@ export function exitStatus(code: ErrorCode): number {
 export function printable(text: string): string {
   return text.replace(
     // deno-lint-ignore no-control-regex -- control characters are what this is about
-    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

@@ -50,6 +50,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   zpool: "zfsutils-linux",
 };
 
+/** What makes programs speak and act alike for everybody. GNU tar takes options from TAR_OPTIONS. */
+const PLAIN_ENVIRONMENT = { LC_ALL: "C", TAR_OPTIONS: "" } as const;
+
 /** How a program is started. */
 export interface RunOptions {
   /** Bytes for its standard input; without them that is empty. */
@@ -91,7 +94,7 @@ export async function run(
     args: [...args],
     cwd: options.cwd,
     // A parser of messages must not meet translated ones.
-    env: { LC_ALL: "C", ...options.env },
+    env: { ...PLAIN_ENVIRONMENT, ...options.env },
     stdin: options.stdin === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
@@ -111,12 +114,17 @@ export async function run(
  * @throws {LayerfsError} `program-missing` or `permission-missing`
  */
 export function runSync(program: string, args: readonly string[]): RunResult {
-  const options = { args: [...args], env: { LC_ALL: "C" }, stdin: "null" as const };
+  const options = { args: [...args], env: PLAIN_ENVIRONMENT, stdin: "null" as const };
   try {
     return toResult(program, new Deno.Command(program, options).outputSync());
   } catch (error) {
     throw spawnError(program, undefined, error);
   }
+}
+
+/** Whether an exit status says that SIGHUP, SIGINT or SIGTERM ended the program. */
+export function isInterrupted(code: number): boolean {
+  return code === 129 || code === 130 || code === 143;
 }
 
 /**

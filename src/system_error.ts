@@ -45,7 +45,10 @@ export function errnoName(error: unknown): string {
  */
 export function storageError(error: unknown, action: string): Error {
   if (error instanceof LayerfsError || error instanceof Deno.errors.NotCapable) return error;
-  const meaning = MEANINGS[errnoName(error)];
+  const name = errnoName(error);
+  // No error of the system: a fault of ours, to be seen as it is.
+  if (name === "" && (error instanceof TypeError || error instanceof RangeError)) return error;
+  const meaning = MEANINGS[name];
   if (meaning !== undefined) {
     return new LayerfsError(meaning[0], `${action}: ${meaning[1]}`, {}, { cause: error });
   }

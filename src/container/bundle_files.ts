@@ -52,7 +52,10 @@ async function makeVolume(
   signal: AbortSignal,
 ): Promise<void> {
   const directory = `${bundle}/${source}`;
-  if (seed === null) return fs.mkdirSync(directory, 0o755);
+  if (seed === null) {
+    fs.mkdirSync(directory);
+    return fs.chmodSync(directory, 0o755); // whatever the umask
+  }
   const args = ["--archive", "--reflink=auto", "--no-target-directory", "--", seed, directory];
   check(await run("cp", args, { signal }), `Cannot fill volume "${destination}"`, "storage");
 }

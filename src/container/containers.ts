@@ -29,7 +29,12 @@ export function findContainer(store: string, id: string): Container | null {
   const name = containerPath(store, id);
   const record = readRecord(name);
   if (record === null) return null;
-  return { id, bundle: fs.realpathSync(name), record };
+  try {
+    return { id, bundle: fs.realpathSync(name), record };
+  } catch (error) {
+    if (errnoName(error) === "ENOENT") return null; // removed meanwhile
+    throw storageError(error, `Cannot find container "${id}"`);
+  }
 }
 
 /**

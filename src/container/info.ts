@@ -38,7 +38,7 @@ export interface StoreInfo {
 }
 
 /** The programs; each tells its version when asked with `--version`. */
-const PROGRAMS = ["tar", "xargs", "cp", "du", "unshare", "runc", "crun"] as const;
+const PROGRAMS = ["tar", "xargs", "cp", "du", "unshare", "findmnt", "runc", "crun"] as const;
 
 /** Finds out what this store and this machine offer. Changes nothing. */
 export async function storeInfo(options: StoreOptions): Promise<StoreInfo> {

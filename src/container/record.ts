@@ -79,10 +79,18 @@ export function readRecord(bundle: string): ContainerRecord | null {
     if (errnoName(error) === "ENOENT" || errnoName(error) === "ENOTDIR") return null;
     throw storageError(error, `Cannot read "${file}"`);
   }
-  const record = JSON.parse(text) as ContainerRecord;
+  const record = parseRecord(text, file);
   if (record.version === 1) return record;
   throw new LayerfsError(
     "unsupported",
     `Cannot read "${file}": its version is "${record.version}"; update layerfs`,
   );
+}
+
+function parseRecord(text: string, file: string): ContainerRecord {
+  try {
+    return JSON.parse(text) as ContainerRecord;
+  } catch (error) {
+    throw new LayerfsError("storage", `Cannot read "${file}": it is damaged`, {}, { cause: error });
+  }
 }

@@ -6,6 +6,7 @@
 
 import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
+import { mountsBelow } from "../store/mounts.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { storageError } from "../system_error.ts";
 import { type Container, containerPath, getContainer } from "./containers.ts";
@@ -24,13 +25,21 @@ export async function removeContainers(
   ids: readonly string[],
   force: boolean,
 ): Promise<string[]> {
-  const containers = ids.map((id) => getContainer(options.store, id));
+  const wanted = [...new Set(ids)].map((id) => getContainer(options.store, id));
   const store = await Store.open(options);
-  for (const container of containers) {
+  for (const container of wanted) {
     await stop(container, force);
-    await remove(store, container);
+    using _lock = await store.lockNames();
+    if (isSame(container, getContainer(options.store, container.id))) {
+      await remove(store, container);
+    }
   }
   return [...ids];
+}
+
+/** Whether the name still means the container that was looked at, and not one made since. */
+function isSame(a: Container, b: Container): boolean {
+  return a.bundle === b.bundle && a.record.created === b.record.created;
 }
 
 async function stop({ id, bundle }: Container, force: boolean): Promise<void> {
@@ -48,6 +57,14 @@ async function stop({ id, bundle }: Container, force: boolean): Promise<void> {
 
 async function remove(store: Store, { id, bundle }: Container): Promise<void> {
   const name = containerPath(store.path, id);
+  const [mount] = await mountsBelow(bundle);
+  if (mount !== undefined) {
+    throw new LayerfsError(
+      "busy",
+      `Cannot remove container "${id}": "${mount}" is a mount point; unmount it first`,
+      { id, mount },
+    );
+  }
   await using staging = store.stage();
   try {
     if (bundle === fs.realpathSync(store.path) + `/containers/${id}`) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { LayerfsError } from "../errors.ts";
 import { createContainer, type CreateOptions } from "./create.ts";
 import { removeContainers } from "./remove.ts";
 import { findRuntime, requireTerminal, runBundle, type RuntimeName } from "./runtime.ts";
@@ -30,6 +31,7 @@ export async function runContainer(options: RunContainerOptions): Promise<number
   const { id, bundle, warnings } = await createContainer(options);
   for (const warning of warnings) options.onWarning?.(warning);
   try {
+    if (options.signal.aborted) throw new LayerfsError("interrupted", "Cannot run: interrupted");
     return await runBundle(id, bundle, { runtime });
   } finally {
     if (options.remove) await removeContainers(options, [id], true);

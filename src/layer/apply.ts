@@ -72,8 +72,9 @@ export class LayerApplier implements TarVisitor {
 
   /** Closes the file of an entry that was not ended. */
   close(): void {
-    if (this.#fd !== null) fs.closeSync(this.#fd);
+    const fd = this.#fd;
     this.#fd = null;
+    if (fd !== null) fs.closeSync(fd);
   }
 
   /** Names the entry in every error. */
@@ -225,6 +226,9 @@ export class LayerApplier implements TarVisitor {
       throw new LayerfsError("image-invalid", `its link target "${entry.linkPath}" ${state}`);
     }
     if (target.path === place.path) return;
+    if (target.path.startsWith(`${place.path}/`)) {
+      throw new LayerfsError("image-invalid", `its link target "${entry.linkPath}" is below it`);
+    }
     if (this.#tree.special.hasBelow(target.path)) this.#tree.special.flush();
     this.#makeRoom(place);
     fs.linkSync(this.#tree.absolute(target.path), this.#tree.absolute(place.path));

@@ -9,8 +9,9 @@
 
 import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
-import { runSync } from "../process.ts";
+import { isInterrupted, runSync } from "../process.ts";
 import { joinRelative, lstatOrNull } from "./root_path.ts";
+import { writeAll } from "./special_files.ts";
 
 export class RawNames {
   readonly #root: string;
@@ -49,9 +50,11 @@ export class RawNames {
     this.#targets.set(path, target);
   }
 
-  /** Forgets what {@linkcode noteLink} noted, as the symlink is gone. */
-  forgetLink(path: string): void {
-    this.#targets.delete(path);
+  /** Forgets what {@linkcode noteLink} noted at and below `path`, as all of that is gone. */
+  forgetLinks(path: string): void {
+    for (const link of this.#targets.keys()) {
+      if (link === path || link.startsWith(`${path}/`)) this.#targets.delete(link);
+    }
   }
 
   /** The target that {@linkcode noteLink} noted. */
@@ -88,7 +91,11 @@ export class RawNames {
     const list = `${this.#scratch}/raw-names`;
     const fd = fs.openSync(list, "wx", 0o600);
     try {
-      for (const part of pairs) fs.writeSync(fd, part);
+      let position = 0;
+      for (const part of pairs) {
+        writeAll(fd, part, position);
+        position += part.length;
+      }
     } finally {
       fs.closeSync(fd);
     }
@@ -102,6 +109,9 @@ export class RawNames {
     ]);
     fs.unlinkSync(list);
     if (code === 0) return;
+    if (isInterrupted(code)) {
+      throw new LayerfsError("interrupted", "Cannot name files: interrupted");
+    }
     throw new LayerfsError("storage", `Cannot name files that are not UTF-8: ${stderr.trim()}`);
   }
 }

@@ -12,7 +12,7 @@
 
 import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
-import { runSync } from "../process.ts";
+import { isInterrupted, runSync } from "../process.ts";
 import { encodeHeader, endOfArchive, padding, type TarHeader } from "../tar/header.ts";
 import type { Attributes } from "./attributes.ts";
 
@@ -112,7 +112,10 @@ export class SpecialFiles {
     const lines = stderr.split("\n").filter((line) => line !== "");
     const warnings = lines.filter((line) => ATTRIBUTE_WARNING.test(line));
     this.warnings.push(...warnings.map((line) => line.slice("tar: ".length)));
-    if (code !== 0) throw tarError(lines.filter((line) => !ATTRIBUTE_WARNING.test(line)));
+    if (isInterrupted(code)) {
+      throw new LayerfsError("interrupted", "Cannot write special files: interrupted");
+    }
+    if (code !== 0) throw tarError(code, lines.filter((line) => !ATTRIBUTE_WARNING.test(line)));
     for (const [path, mode] of this.#modes) fs.chmodSync(`${this.#root}/${path}`, mode);
     this.#modes.clear();
   }
@@ -142,8 +145,8 @@ export function writeAll(fd: number, bytes: Uint8Array, position: number): void 
   }
 }
 
-function tarError(lines: string[]): LayerfsError {
-  const text = lines.slice(0, 3).join("; ");
+function tarError(code: number, lines: string[]): LayerfsError {
+  const text = lines.slice(0, 3).join("; ") || `tar ended with status ${code}`;
   const action = "Cannot write special files";
   if (/No space left on device|Disk quota exceeded/.test(text)) {
     return new LayerfsError("storage-full", `${action}: ${text}; free some space`);

@@ -152,7 +152,7 @@ export class Tree {
     this.#enter(parentOf(path));
     if (stat.isDirectory()) this.#removeDirectory(path);
     else fs.unlinkSync(this.absolute(path));
-    if (stat.isSymbolicLink()) this.rawNames.forgetLink(path);
+    this.rawNames.forgetLinks(path);
     // No path goes through a file. Through anything else one may have gone: resolve all anew.
     if (!stat.isFile()) this.#resolved.clear();
   }

@@ -10,6 +10,7 @@
 
 import fs from "node:fs";
 import {
+  type Compression,
   createDecompressor,
   type Decompressor,
   detectCompression,
@@ -85,6 +86,8 @@ class Unpacker {
   /** Digest of the blob; null where it is not verified, or is that of the tar stream anyway. */
   #hasher: Hasher | null = null;
   #position = 0;
+  /** Where reading for a second time ends, which is not told again. */
+  #counted = 0;
 
   constructor(fd: number, blob: LayerBlob, options: UnpackOptions) {
     this.#fd = fd;
@@ -109,7 +112,7 @@ class Unpacker {
       else this.#decompress(createDecompressor(compression), scanner, visitor);
       scanner.end(visitor);
     } catch (error) {
-      if (isAboutContent(error)) this.#verifyRest();
+      if (isAboutContent(error)) this.#verifyDamaged(compression);
       throw error;
     } finally {
       visitor.close();
@@ -140,7 +143,7 @@ class Unpacker {
     this.#position += count;
     const piece = this.#input.subarray(0, count);
     this.#hasher?.update(piece);
-    this.#options.onBytes(count);
+    if (this.#position > this.#counted) this.#options.onBytes(count);
     return piece;
   }
 
@@ -183,13 +186,27 @@ class Unpacker {
     );
   }
 
+  /**
+   * Finds out whether the blob's digest is wrong, once its content has turned out to be. A plain tar
+   * has no digest of its own beside the diffID: it is read once more.
+   */
+  #verifyDamaged(compression: Compression): void {
+    const digest = this.#blob.digest ?? this.#blob.diffId;
+    if (this.#hasher === null && compression === "none" && digest !== null) {
+      this.#hasher = createHasher(digestAlgorithm(digest), this.#options.engine);
+      this.#counted = this.#position;
+      this.#position = 0;
+    }
+    this.#verifyRest();
+  }
+
   /** Reads what is left of the blob, and compares its digest. */
   #verifyRest(): void {
     while (this.#read().length > 0);
     if (this.#hasher === null) return;
     const hasher = this.#hasher;
     this.#hasher = null;
-    const { digest } = this.#blob;
+    const digest = this.#blob.digest ?? this.#blob.diffId;
     verify("digest", formatDigest(hasher.algorithm, hasher.digest()), digest!);
   }
 }

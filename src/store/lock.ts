@@ -11,6 +11,7 @@ import { errnoName } from "../system_error.ts";
 export class FileLock implements Disposable {
   readonly #path: string;
   readonly #file: Deno.FsFile;
+  #open = true;
 
   private constructor(path: string, file: Deno.FsFile) {
     this.#path = path;
@@ -58,11 +59,12 @@ export class FileLock implements Disposable {
   /** Removes the lock file, which is what ends what it stood for, and lets go of it. */
   remove(): void {
     Deno.removeSync(this.#path);
-    this.#file.close();
+    this[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
-    this.#file.close();
+    if (this.#open) this.#file.close();
+    this.#open = false;
   }
 }
 

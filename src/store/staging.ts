@@ -12,7 +12,9 @@
  */
 
 import fs from "node:fs";
+import { LayerfsError } from "../errors.ts";
 import { FileLock } from "./lock.ts";
+import { mountsBelow } from "./mounts.ts";
 import { removeTree } from "./remove_tree.ts";
 
 /** Name of the file that names the second directory. */
@@ -33,7 +35,12 @@ export class Staging implements AsyncDisposable {
   static create(parent: string): Staging {
     const name = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
     const lock = FileLock.create(`${parent}/${name}.lock`);
-    fs.mkdirSync(`${parent}/${name}`, 0o700);
+    try {
+      fs.mkdirSync(`${parent}/${name}`, 0o700);
+    } catch (error) {
+      lock.remove();
+      throw error;
+    }
     return new Staging(`${parent}/${name}`, lock);
   }
 
@@ -44,7 +51,7 @@ export class Staging implements AsyncDisposable {
    */
   besides(destination: string): string {
     const slash = destination.lastIndexOf("/");
-    const path = `${destination.slice(0, slash)}/.layerfs-${this.path.split("/").pop()}`;
+    const path = `${destination.slice(0, slash)}/${secondName(this.path)}`;
     fs.writeFileSync(`${this.path}/${ELSEWHERE}`, path, { mode: 0o600 });
     fs.mkdirSync(path, 0o700);
     return path;
@@ -57,7 +64,8 @@ export class Staging implements AsyncDisposable {
 }
 
 /**
- * Removes what dead processes have left below `parent`.
+ * Removes what dead processes have left below `parent`. What cannot be removed now, because something
+ * is mounted in it, say, stays for a later sweep and is in nobody's way.
  *
  * @returns the paths that were swept
  */
@@ -65,19 +73,46 @@ export async function sweepStaging(parent: string): Promise<string[]> {
   const swept: string[] = [];
   for (const name of fs.readdirSync(parent)) {
     if (!name.endsWith(".lock")) continue;
-    const lock = FileLock.tryExisting(`${parent}/${name}`);
+    using lock = FileLock.tryExisting(`${parent}/${name}`);
     if (lock === null) continue;
     const path = `${parent}/${name.slice(0, -".lock".length)}`;
-    await removeStaging(path);
+    if (!await sweep(path)) continue;
     lock.remove();
     swept.push(path);
   }
   return swept;
 }
 
-async function removeStaging(path: string): Promise<void> {
-  if (fs.existsSync(`${path}/${ELSEWHERE}`)) {
-    await removeTree(fs.readFileSync(`${path}/${ELSEWHERE}`, "utf8"));
+async function sweep(path: string): Promise<boolean> {
+  try {
+    const places = [path, secondDirectory(path)].filter((place) => place !== null);
+    for (const place of places) {
+      if (fs.existsSync(place) && (await mountsBelow(fs.realpathSync(place))).length > 0) {
+        return false;
+      }
+    }
+    await removeStaging(path);
+    return true;
+  } catch (error) {
+    if (error instanceof LayerfsError) return false;
+    throw error;
   }
+}
+
+/** The second directory of a staging directory, if that names one: it must bear the same name. */
+function secondDirectory(path: string): string | null {
+  const file = `${path}/${ELSEWHERE}`;
+  if (!fs.existsSync(file)) return null;
+  const place = fs.readFileSync(file, "utf8");
+  return place.startsWith("/") && place.endsWith(`/${secondName(path)}`) ? place : null;
+}
+
+function secondName(path: string): string {
+  return `.layerfs-${path.slice(path.lastIndexOf("/") + 1)}`;
+}
+
+async function removeStaging(path: string): Promise<void> {
+  const second = secondDirectory(path);
+  if (second !== null) await removeTree(second);
   await removeTree(path);
 }

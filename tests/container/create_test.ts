@@ -197,6 +197,13 @@ Deno.test("rm names the container that it does not find, before it removes any",
     assertEquals((await listContainers(options)).length, 1);
   }));
 
+Deno.test("rm takes a name that is given twice for one container", () =>
+  withHello(async (_, options) => {
+    await createContainer({ ...options, name: "web" });
+    assertEquals(await removeContainers(options, ["web", "web"], false), ["web", "web"]);
+    assertEquals(await listContainers(options), []);
+  }));
+
 Deno.test("inspect shows an image's documents and layers", () =>
   withHello(async (_, options) => {
     const details = await inspectImage(options.image!, "linux/arm64");

@@ -58,6 +58,24 @@ Deno.test("sweepStaging removes what a dead process has left", async () => {
   });
 });
 
+Deno.test("sweepStaging believes no path that a staging directory cannot have written", async () => {
+  await withDirectory(async (directory) => {
+    await Deno.mkdir(`${directory}/victim`);
+    const staging = `${directory}/staging`;
+    await Deno.mkdir(staging);
+    for (
+      const [name, path] of [["a", `${directory}/victim`], ["b", ""], ["c", directory]] as const
+    ) {
+      await Deno.mkdir(`${staging}/${name}`);
+      await Deno.writeTextFile(`${staging}/${name}/elsewhere`, path);
+      await Deno.writeTextFile(`${staging}/${name}.lock`, "");
+    }
+    assertEquals((await sweepStaging(staging)).length, 3);
+    assertEquals(names(directory), ["staging", "victim"]);
+    assertEquals(names(staging), []);
+  });
+});
+
 Deno.test("a lock is refused while it is held, and free when its holder lets go", async () => {
   await withDirectory((directory) => {
     const path = `${directory}/lock`;
