@@ -259,3 +259,8 @@ layersBecome(
   { s: d({ mode: 0o700 }), "s/secret": f("mine") },
   [],
 );
+rejectsLayer("a hard link in the place of the directory that its target is in", [
+  dir("a"),
+  file("a/b", "x"),
+  hardlink("a", "a/b"),
+], ['"a"', "below"]);

@@ -221,3 +221,14 @@ layersBecome("missing parents of what only tar can write", [[
   "\\xff/\\xfe": implied(),
   "\\xff/\\xfe/x": f("y", viaTarNode),
 });
+layersBecome("a symlink to a name that is not UTF-8, replaced by another", [[
+  dir(latin1("d\xff")),
+  dir("other"),
+  symlink("l", latin1("d\xff")),
+  symlink("l", "other"),
+  file("l/x", "1"),
+]], { "d\\xff": d(), other: d(), "other/x": f("1"), l: l("other") });
+layersBecome("a symlink to a name that is not UTF-8, hidden with its directory", [
+  [dir(latin1("e\xff")), dir("d"), symlink("d/l", latin1("../e\xff")), dir("other")],
+  [file(".wh.d"), dir("d"), symlink("d/l", "../other"), file("d/l/x", "1")],
+], { "e\\xff": d(), d: d(), "d/l": l("../other"), other: d(), "other/x": f("1") });

@@ -228,6 +228,14 @@ refused("only a diffID, a wrong one", "digest-mismatch", (blob) => ({
   size: null,
   diffId: WRONG,
 }));
+/** The first header of a plain tar is damaged by it, or the frame of a compressed one. */
+function damage(blob: LayerBlob): LayerBlob {
+  const bytes = Deno.readFileSync(blob.location.path);
+  bytes[blob.location.offset + 5]! ^= 0xff;
+  Deno.writeFileSync(blob.location.path, bytes);
+  return blob;
+}
+refused("a damaged blob", "digest-mismatch", damage);
 refused("a wrong size", "size-mismatch", (blob) => ({ ...blob, size: (blob.size ?? 0) + 1 }));
 refused("a range past the end of the file", "size-mismatch", (blob) => ({
   ...blob,
