@@ -87,7 +87,7 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   const started = performance.now();
   const id = options.name ?? crypto.randomUUID().replaceAll("-", "").slice(0, 12);
   checkId(id);
-  const destination = path.resolve(options.bundle ?? containerPath(options.store, id));
+  const destination = bundlePath(options, id);
   checkFree(options.store, id, destination);
   const origin = await findOrigin(options);
   const store = await Store.open(options);
@@ -132,6 +132,19 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     durationMs: Math.round(performance.now() - started),
     warnings,
   };
+}
+
+/** Where the bundle goes; inside the store, every container has its place. */
+function bundlePath({ store, bundle }: CreateOptions, id: string): string {
+  const usual = containerPath(store, id);
+  const destination = path.resolve(bundle ?? usual);
+  const inStore = `${destination}/`.startsWith(`${path.resolve(store)}/`);
+  if (!inStore || destination === usual) return destination;
+  throw new LayerfsError(
+    "usage",
+    `Cannot use bundle directory "${destination}": it is inside the store; take another`,
+    { bundle: destination },
+  );
 }
 
 /** A limit that nothing keeps would be worse than none. */

@@ -107,6 +107,17 @@ Deno.test("a name or a bundle directory that is taken is a conflict, and stays a
     assertEquals(names(`${directory}/store/containers`), ["web"]);
   }));
 
+Deno.test("a bundle directory inside the store is refused, but for the container's own", () =>
+  withHello(async (directory, options) => {
+    for (const place of ["", "/containers", "/containers/other", "/staging/x"]) {
+      const bundle = `${directory}/store${place}`;
+      const create = () => createContainer({ ...options, name: "web", bundle });
+      await assertFails(create, "usage", "inside the store");
+    }
+    const bundle = `${directory}/store/containers/web`;
+    assertEquals((await createContainer({ ...options, name: "web", bundle })).bundle, bundle);
+  }));
+
 Deno.test("the name of a bundle that was removed by hand is free again", () =>
   withHello(async (directory, options) => {
     const bundle = `${directory}/bundle`;
