@@ -113,13 +113,37 @@ export async function run(
  *
  * @throws {LayerfsError} `program-missing` or `permission-missing`
  */
-export function runSync(program: string, args: readonly string[]): RunResult {
-  const options = { args: [...args], env: PLAIN_ENVIRONMENT, stdin: "null" as const };
+export function runSync(program: string, args: readonly string[], cwd?: string): RunResult {
+  const options = { args: [...args], cwd, env: PLAIN_ENVIRONMENT, stdin: "null" as const };
   try {
     return toResult(program, new Deno.Command(program, options).outputSync());
   } catch (error) {
-    throw spawnError(program, undefined, error);
+    throw spawnError(program, cwd, error);
   }
+}
+
+/**
+ * Runs a program and hands on what it writes piece by piece, so that memory stays bounded. What
+ * `take` throws closes the program's output, which ends it, and is thrown once it is gone.
+ *
+ * @returns the result without the output
+ * @throws {LayerfsError} as {@linkcode run}
+ */
+export async function runStreaming(
+  program: string,
+  args: readonly string[],
+  take: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<RunResult> {
+  const pipes = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
+  const child = spawn(program, { args: [...args], env: PLAIN_ENVIRONMENT, ...pipes }, signal);
+  const ended = Promise.all([child.status, new Response(child.stderr).bytes()]);
+  return await waitFor(program, child, signal, async () => {
+    // A stream that `take` leaves is closed: the program ends as it writes on.
+    await child.stdout.pipeTo(new WritableStream({ write: take })).finally(() => ended);
+    const [status, stderr] = await ended;
+    return toResult(program, { ...status, stdout: new Uint8Array(), stderr });
+  });
 }
 
 /** Whether an exit status says that SIGHUP, SIGINT or SIGTERM ended the program. */

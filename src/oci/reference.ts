@@ -124,6 +124,27 @@ export function parseImageName(text: string): ImageName {
   return readName(text, text).image;
 }
 
+/**
+ * A name as people write it, and as a store has it: without "docker.io/" and "library/" where the
+ * name means the same without them. Tag and digest are left out.
+ *
+ * `docker.io/library/alpine` is `alpine`, `docker.io/user/app` is `user/app`.
+ */
+export function familiarName({ host, repository }: ImageName): string {
+  if (host !== "docker.io") return `${host}/${repository}`;
+  const short = repository.replace(/^library\/(?=[^/]+$)/, "");
+  // "docker.io/localhost/app" would be another image without its host.
+  return isHost(short.split("/", 1)[0] ?? "") && short.includes("/") ? `${host}/${short}` : short;
+}
+
+/**
+ * The tag of an image in a store, in the form that its index.json has: the familiar name and the
+ * tag, which is always there. `alpine` and `docker.io/library/alpine:latest` are `alpine:latest`.
+ */
+export function storeTag(image: ImageName): string {
+  return `${familiarName(image)}:${image.tag ?? "latest"}`;
+}
+
 /** The name in full, and as it was typed, without tag and digest. */
 function readName(text: string, reference: string): { typed: string; image: ImageName } {
   const at = text.indexOf("@");
@@ -146,8 +167,7 @@ function readName(text: string, reference: string): { typed: string; image: Imag
 function splitHost(named: string, reference: string): { host: string; repository: string } {
   const slash = named.indexOf("/");
   const first = slash === -1 ? "" : named.slice(0, slash);
-  // Docker's rule: a first part is a host if nothing else could be meant by it.
-  const hasHost = first === "localhost" || /[.:A-Z]/.test(first);
+  const hasHost = isHost(first);
   const given = hasHost ? first : "docker.io";
   const host = given === "index.docker.io" ? "docker.io" : given;
   const path = hasHost ? named.slice(slash + 1) : named;
@@ -163,6 +183,11 @@ function splitHost(named: string, reference: string): { host: string; repository
     );
   }
   return { host, repository };
+}
+
+/** Docker's rule: the first part of a name is a host if nothing else could be meant by it. */
+function isHost(first: string): boolean {
+  return first === "localhost" || /[.:A-Z]/.test(first);
 }
 
 function parseLayoutPath(rest: string, reference: string): Omit<LayoutReference, "transport"> {

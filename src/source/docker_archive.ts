@@ -88,7 +88,8 @@ export class DockerArchiveSource implements DockerSource {
     }
     const config = parseConfig(bytes);
     checkLayerCount(config, entry.layers.length);
-    return { configDigest, config, layers: entry.layers.map((name) => this.#layer(name)) };
+    const layers = entry.layers.map((name) => this.#layer(name));
+    return { configDigest, config, configBytes: bytes, tags: entry.tags, layers };
   }
 
   #layer(name: string): DockerLayer {

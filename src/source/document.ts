@@ -22,7 +22,13 @@ import { storageError } from "../system_error.ts";
 export function readDocument(location: BlobLocation, what: string): Uint8Array {
   checkCap(location.length, what);
   const { fd } = openRegularFile(location.path);
+  return readOpen(fd, location, what);
+}
+
+/** Reads a range of an open file, and closes it. */
+function readOpen(fd: number, location: BlobLocation, what: string): Uint8Array {
   try {
+    checkCap(location.length, what);
     const bytes = new Uint8Array(location.length);
     if (readAt(fd, bytes, location.offset) === bytes.length) return bytes;
     throw new LayerfsError("size-mismatch", `Cannot read ${what}: "${location.path}" ends early`);
@@ -30,6 +36,37 @@ export function readDocument(location: BlobLocation, what: string): Uint8Array {
     throw storageError(error, `Cannot read ${what}`);
   } finally {
     fs.closeSync(fd);
+  }
+}
+
+/** Replacements in a row that {@linkcode readReplaceable} bears: each takes a sync to disk. */
+const MAX_REPLACEMENTS = 1000;
+
+/**
+ * Reads a file that others replace by renaming a new one to its name, as index.json is: one of them
+ * whole, never the beginning of one by the length of another.
+ *
+ * @param locate finds it; asked again where it was replaced meanwhile
+ * @returns null where there is none
+ * @throws {LayerfsError} as {@linkcode readDocument}
+ */
+export function readReplaceable(
+  locate: () => BlobLocation | null,
+  what: string,
+): Uint8Array | null {
+  for (let replacements = 0;; replacements++) {
+    const location = locate();
+    if (location === null) return null;
+    // A range of an archive: nobody replaces that.
+    if (location.offset > 0) return readDocument(location, what);
+    try {
+      const { path } = location;
+      const { fd, size } = openRegularFile(path);
+      return readOpen(fd, { path, offset: 0, length: size }, what);
+    } catch (error) {
+      const replaced = error instanceof LayerfsError && error.code === "conflict";
+      if (!replaced || replacements === MAX_REPLACEMENTS) throw error;
+    }
   }
 }
 

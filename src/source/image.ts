@@ -19,7 +19,7 @@ import type { BlobLocation } from "../blob/location.ts";
 import { LayerfsError, within } from "../errors.ts";
 import { chainIds } from "../oci/chain_id.ts";
 import { checkLayerCount, type ImageConfig, parseConfig } from "../oci/config.ts";
-import type { Descriptor } from "../oci/descriptor.ts";
+import { type Descriptor, REF_NAME } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { type Manifest, parseManifest } from "../oci/manifest.ts";
 import { isConfig, isIndex, OCI_MANIFEST, parseLayerMediaType } from "../oci/media_type.ts";
@@ -41,10 +41,15 @@ export type { ResolvedImage, ResolvedLayer } from "./source.ts";
  * Opens the source that `reference` names and resolves the image in it.
  *
  * @param platform what the image must run on
+ * @param store path of the store in which bare names are looked up
  * @throws {LayerfsError} as {@linkcode resolveFrom}, `usage` for a malformed reference
  */
-export async function resolveImage(reference: string, platform: Platform): Promise<ResolvedImage> {
-  using source = openSource(parseReference(reference));
+export async function resolveImage(
+  reference: string,
+  platform: Platform,
+  store?: string,
+): Promise<ResolvedImage> {
+  using source = openSource(parseReference(reference), store);
   return await resolveFrom(source, platform);
 }
 
@@ -61,19 +66,26 @@ export function resolveFrom(source: ImageSource, platform: Platform): Promise<Re
     : resolveDocker(source, platform);
 }
 
-/** A manifest with its config. */
-interface Candidate {
+/** A manifest. */
+interface ReadManifest {
   readonly descriptor: Descriptor;
   readonly manifest: Manifest;
+  readonly manifestBytes: Uint8Array;
+}
+
+/** A manifest with its config. */
+interface Candidate extends ReadManifest {
   readonly config: ImageConfig;
+  readonly configBytes: Uint8Array;
 }
 
 async function resolveDescriptors(
   source: DescriptorSource,
   platform: Platform,
 ): Promise<ResolvedImage> {
-  const manifests = await listManifests(source, platform);
-  const { descriptor, manifest, config } = await choose(source, manifests, platform);
+  const entries = await source.index();
+  const manifests = await listManifests(source, entries, platform);
+  const { descriptor, manifest, config, ...bytes } = await choose(source, manifests, platform);
   checkLayerCount(config, manifest.layers.length);
   const { diffIds } = config.rootfs;
   const chain = chainIds(diffIds);
@@ -95,6 +107,8 @@ async function resolveDescriptors(
     manifest,
     configDigest: manifest.config.digest,
     config,
+    ...bytes,
+    tags: [...new Set(entries.flatMap(({ annotations }) => annotations?.[REF_NAME] ?? []))],
     platform: platformOf(config),
     layers,
     chainId: chain.at(-1) ?? null,
@@ -102,7 +116,7 @@ async function resolveDescriptors(
 }
 
 async function resolveDocker(source: DockerSource, platform: Platform): Promise<ResolvedImage> {
-  const { config, configDigest, layers } = await source.image();
+  const { config, configBytes, configDigest, layers, tags } = await source.image();
   if (!runsOn(config, platform)) {
     throw otherPlatform(source.reference, platform, [formatPlatform(platformOf(config))]);
   }
@@ -112,8 +126,11 @@ async function resolveDocker(source: DockerSource, platform: Platform): Promise<
     reference: source.reference,
     digest: null,
     manifest: null,
+    manifestBytes: null,
+    tags,
     configDigest,
     config,
+    configBytes,
     platform: platformOf(config),
     layers: layers.map(({ location, digest }, i) => ({
       location,
@@ -127,12 +144,16 @@ async function resolveDocker(source: DockerSource, platform: Platform): Promise<
   };
 }
 
-/** All manifests below the source's descriptors, in order, but for indexes of other platforms. */
-async function listManifests(source: DescriptorSource, platform: Platform): Promise<Descriptor[]> {
+/** All manifests below the source's entries, in order, but for indexes of other platforms. */
+async function listManifests(
+  source: DescriptorSource,
+  entries: readonly Descriptor[],
+  platform: Platform,
+): Promise<Descriptor[]> {
   const fits = (index: Descriptor) => rankPlatforms([index], platform).length > 0;
   const manifests: Descriptor[] = [];
   const read = (descriptor: Descriptor) => source.document(descriptor);
-  for await (const descriptor of walkIndexes(await source.index(), read, fits)) {
+  for await (const descriptor of walkIndexes(entries, read, fits)) {
     if (!isIndex(descriptor.mediaType)) manifests.push(withoutEmptyPlatform(descriptor));
   }
   return manifests;
@@ -185,20 +206,18 @@ async function readImage(
   source: DescriptorSource,
   descriptor: Descriptor,
 ): Promise<Candidate | null> {
-  const manifest = parseManifest(await source.document(descriptor), descriptor.mediaType);
-  return isConfig(manifest.config.mediaType)
-    ? await withConfig(source, descriptor, manifest)
-    : null;
+  const read = await readManifest(source, descriptor);
+  return isConfig(read.manifest.config.mediaType) ? await withConfig(source, read) : null;
 }
 
 async function readCandidate(
   source: DescriptorSource,
   descriptor: Descriptor,
 ): Promise<Candidate> {
-  const manifest = parseManifest(await source.document(descriptor), descriptor.mediaType);
-  const { mediaType } = manifest.config;
+  const read = await readManifest(source, descriptor);
+  const { mediaType } = read.manifest.config;
   // What a config of another type means is for other programs to know (manifest.md).
-  if (isConfig(mediaType)) return await withConfig(source, descriptor, manifest);
+  if (isConfig(mediaType)) return await withConfig(source, read);
   throw new LayerfsError(
     "unsupported",
     `Cannot use ${descriptor.digest}: the type of its config is ${quote(mediaType)}, so it is ` +
@@ -207,13 +226,18 @@ async function readCandidate(
   );
 }
 
-async function withConfig(
+async function readManifest(
   source: DescriptorSource,
   descriptor: Descriptor,
-  manifest: Manifest,
-): Promise<Candidate> {
-  const config = parseConfig(await source.document(manifest.config));
-  return { descriptor, manifest, config };
+): Promise<ReadManifest> {
+  const manifestBytes = await source.document(descriptor);
+  const manifest = parseManifest(manifestBytes, descriptor.mediaType);
+  return { descriptor, manifest, manifestBytes };
+}
+
+async function withConfig(source: DescriptorSource, read: ReadManifest): Promise<Candidate> {
+  const configBytes = await source.document(read.manifest.config);
+  return { ...read, config: parseConfig(configBytes), configBytes };
 }
 
 function platformOf(config: ImageConfig): Platform {

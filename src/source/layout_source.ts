@@ -12,7 +12,7 @@ import { Fields } from "../oci/fields.ts";
 import { parseIndex } from "../oci/image_index.ts";
 import type { LayoutReference } from "../oci/reference.ts";
 import { parseJson, quote } from "../oci/strict_json.ts";
-import { readDocument, readVerified, wrongSize } from "./document.ts";
+import { readDocument, readReplaceable, readVerified, wrongSize } from "./document.ts";
 import type { DescriptorSource } from "./source.ts";
 import { walkIndexes } from "./index_walk.ts";
 import type { LayoutFiles } from "./layout_files.ts";
@@ -40,9 +40,15 @@ export class LayoutSource implements DescriptorSource {
     this.#checkVersion();
   }
 
+  /** All entries of index.json, in order. */
+  entries(): readonly Descriptor[] {
+    const bytes = readReplaceable(() => this.#locateFile("index.json"), "index.json");
+    // Where there is none, #locateFile has thrown.
+    return parseIndex(bytes ?? new Uint8Array(0)).manifests;
+  }
+
   async index(): Promise<readonly Descriptor[]> {
-    const bytes = readDocument(this.#locateFile("index.json"), "index.json");
-    const { manifests } = parseIndex(bytes);
+    const manifests = this.entries();
     const { digest } = this.#wanted;
     if (digest === undefined || manifests.some((entry) => entry.digest === digest)) {
       return selectDescriptors(manifests, this.#wanted);

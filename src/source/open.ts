@@ -19,14 +19,19 @@ import { DockerArchiveSource } from "./docker_archive.ts";
 import { LayoutDirectory } from "./layout_directory.ts";
 import { LayoutSource } from "./layout_source.ts";
 import type { ImageSource } from "./source.ts";
+import { StoreSource } from "./store_source.ts";
 
 /**
- * Opens a layout directory or an archive.
+ * Opens a layout directory, an archive, or the images of a store.
  *
+ * @param store path of the store in which bare names are looked up; without it there are none
  * @throws {LayerfsError} `not-found`, `image-invalid` or `unsupported`; `not-found` for images of
- * registries and of the store, which are not read from here
+ * registries, which are not read from here
  */
-export function openSource(reference: Reference): ImageSource {
+export function openSource(reference: Reference, store?: string): ImageSource {
+  if (reference.transport === "store" && store !== undefined) {
+    return new StoreSource(store, reference);
+  }
   switch (reference.transport) {
     case "oci":
       return new LayoutSource(new LayoutDirectory(reference.path), reference);

@@ -63,6 +63,10 @@ export interface DockerImage {
   readonly configDigest: Digest;
   /** The configuration. */
   readonly config: ImageConfig;
+  /** Its bytes. */
+  readonly configBytes: Uint8Array;
+  /** RepoTags, as they stand in the archive. */
+  readonly tags: readonly string[];
   /** As many as the config has diffIDs, base first. */
   readonly layers: readonly DockerLayer[];
 }
@@ -83,10 +87,16 @@ export interface ResolvedImage {
   readonly digest: Digest | null;
   /** Its manifest, likewise. */
   readonly manifest: Manifest | null;
+  /** The manifest's bytes, likewise. */
+  readonly manifestBytes: Uint8Array | null;
+  /** Tags that its source gives it; empty where it has none. */
+  readonly tags: readonly string[];
   /** Of the configuration. */
   readonly configDigest: Digest;
   /** The configuration. */
   readonly config: ImageConfig;
+  /** Its bytes, which hold members that {@linkcode config} leaves out. */
+  readonly configBytes: Uint8Array;
   /** That of the config, normalised. */
   readonly platform: Platform;
   /** Base first. */

@@ -1,0 +1,154 @@
+/**
+ * The index.json of a store, in which its tags are.
+ *
+ * It is replaced as a whole, by a rename under the lock `index.lock`: who reads it needs no lock,
+ * and a kill leaves the old one or the new one. Other programs write there too (skopeo knows no such
+ * lock, so not at the same time): entries and members that layerfs does not know stay as they are.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { LayerfsError } from "../errors.ts";
+import { lstatOrNull } from "../layer/root_path.ts";
+import { writeAll } from "../layer/special_files.ts";
+import { MAX_DOCUMENT_BYTES } from "../limits.ts";
+import { type Descriptor, readDescriptor } from "../oci/descriptor.ts";
+import { Fields, isObject } from "../oci/fields.ts";
+import { OCI_INDEX } from "../oci/media_type.ts";
+import { parseIndex } from "../oci/image_index.ts";
+import { parseJson } from "../oci/strict_json.ts";
+import { readReplaceable } from "../source/document.ts";
+import { LayoutDirectory } from "../source/layout_directory.ts";
+import { storageError } from "../system_error.ts";
+import { FileLock } from "./lock.ts";
+import { syncDirectory } from "./sync_directory.ts";
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+
+const INDEX = "index.json";
+const LAYOUT = "oci-layout";
+/** image-layout.md, "oci-layout file". */
+const LAYOUT_TEXT = '{"imageLayoutVersion":"1.0.0"}';
+const EMPTY_INDEX = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] };
+
+/** A JSON object. */
+type Json = { readonly [name: string]: unknown };
+
+/** One entry of index.json. */
+export interface IndexEntry {
+  /** As it stands there. */
+  readonly json: unknown;
+  /** What it says; null where it cannot be read. */
+  readonly descriptor: Descriptor | null;
+  /** Why it cannot. */
+  readonly problem: LayerfsError | null;
+}
+
+/** The tags of one store. */
+export class StoreIndex {
+  readonly #store: string;
+
+  /** @param store absolute path of the store, which exists */
+  constructor(store: string) {
+    this.#store = store;
+  }
+
+  /** Makes oci-layout and an empty index.json where they are missing. */
+  async initialize(signal?: AbortSignal): Promise<void> {
+    const files = new LayoutDirectory(this.#store);
+    const isMissing = (name: string) => files.locate(name) === null;
+    if (!isMissing(LAYOUT) && !isMissing(INDEX)) return;
+    using _lock = await this.#lock(signal);
+    if (isMissing(INDEX)) this.#replace(INDEX, JSON.stringify(EMPTY_INDEX));
+    // Last, as it is what makes a directory a layout.
+    if (isMissing(LAYOUT)) this.#replace(LAYOUT, LAYOUT_TEXT);
+  }
+
+  /**
+   * All entries, in order; none where there is no index.json yet.
+   *
+   * @throws {LayerfsError} `image-invalid` where index.json is no index, or no regular file
+   */
+  entries(): readonly IndexEntry[] {
+    const json = this.#read();
+    return json === null ? [] : entriesOf(json);
+  }
+
+  /**
+   * Replaces the entries by what `change` makes of them.
+   *
+   * @throws {LayerfsError} as {@linkcode entries}, `storage-full`, `storage`, and what `change`
+   * throws, which changes nothing
+   */
+  async update(
+    change: (entries: readonly IndexEntry[]) => readonly unknown[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    using _lock = await this.#lock(signal);
+    const json = this.#read() ?? EMPTY_INDEX;
+    const text = JSON.stringify({ ...json, manifests: change(entriesOf(json)) });
+    if (new TextEncoder().encode(text).length > MAX_DOCUMENT_BYTES) {
+      throw new LayerfsError(
+        "unsupported",
+        `Cannot write "${this.#store}/${INDEX}": it would have more than ${MAX_DOCUMENT_BYTES} ` +
+          "bytes; remove images, or use another --store",
+      );
+    }
+    this.#replace(INDEX, text);
+  }
+
+  #lock(signal?: AbortSignal): Promise<FileLock> {
+    return FileLock.wait(`${this.#store}/index.lock`, "exclusive", signal);
+  }
+
+  #read(): Json | null {
+    const files = new LayoutDirectory(this.#store);
+    const bytes = readReplaceable(() => files.locate(INDEX), INDEX);
+    if (bytes === null) return null;
+    const json = parseJson(bytes, INDEX);
+    if (!isObject(json) || !Array.isArray(json.manifests)) {
+      throw new LayerfsError(
+        "image-invalid",
+        `Cannot read "${this.#store}/${INDEX}": it is no image index`,
+      );
+    }
+    // The rest of its rules; a single bad entry must not hide the others.
+    const rest = JSON.stringify({ ...json, manifests: [] });
+    parseIndex(new TextEncoder().encode(rest));
+    return json;
+  }
+
+  /** Called under the lock, so that one fixed name of the file in the making does. */
+  #replace(name: string, text: string): void {
+    const path = `${this.#store}/${name}`;
+    const temporary = `${path}.new`;
+    try {
+      fs.rmSync(temporary, { force: true });
+      const fd = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+      try {
+        writeAll(fd, new TextEncoder().encode(text), 0);
+        fs.fsyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+      fs.renameSync(temporary, path);
+      syncDirectory(this.#store);
+    } catch (error) {
+      if (lstatOrNull(temporary) !== null) fs.rmSync(temporary);
+      throw storageError(error, `Cannot write "${path}"`);
+    }
+  }
+}
+
+function entriesOf({ manifests }: Json): IndexEntry[] {
+  return (manifests as readonly unknown[]).map((json, i) => {
+    try {
+      const descriptor = readDescriptor(new Fields(INDEX, `manifests[${i}]`, json));
+      return { json, descriptor, problem: null };
+    } catch (error) {
+      if (!(error instanceof LayerfsError)) throw error;
+      return { json, descriptor: null, problem: error };
+    }
+  });
+}
