@@ -3,16 +3,30 @@
  * (the CPU's SHA instructions where it has them). Each iteration is a whole digest: a fresh or reset
  * hasher, one update, the result.
  *
+ * "4 x" is four messages of that size, in turn in pieces of 1 MiB: in the four lanes of a vector, and
+ * by four hashers.
+ *
  * Run with `deno bench --allow-env --allow-read bench/sha256_bench.ts`.
  */
 
 import { createHash } from "node:crypto";
 import { createSHA256 } from "hash-wasm";
-import { createHasher } from "../src/core/hasher.ts";
+import { createHasher, type Hasher } from "../src/core/hasher.ts";
+import { HasherLanes } from "../src/core/hasher_lanes.ts";
 
 const SIZES = [["64 B", 64], ["4 KiB", 4096], ["1 MiB", 1 << 20], ["64 MiB", 1 << 26]] as const;
 
 const hashWasm = await createSHA256();
+const lanes = new HasherLanes();
+
+/** Digests `bytes` in four hashers at a time. */
+function four(bytes: Uint8Array, open: () => Hasher): void {
+  const hashers = Array.from({ length: 4 }, open);
+  for (let at = 0; at < bytes.length; at += 1 << 20) {
+    for (const hasher of hashers) hasher.update(bytes.subarray(at, at + (1 << 20)));
+  }
+  for (const hasher of hashers) hasher.digest();
+}
 
 for (const [group, size] of SIZES) {
   const bytes = new Uint8Array(size).fill(0x5a);
@@ -44,5 +58,18 @@ for (const [group, size] of SIZES) {
     fn() {
       createHash("sha256").update(bytes).digest();
     },
+  });
+  Deno.bench({
+    name: `layerfs wasm, four lanes, 4 x ${group}`,
+    group: `4 x ${group}`,
+    baseline: true,
+    n,
+    fn: () => four(bytes, () => lanes.open()),
+  });
+  Deno.bench({
+    name: `layerfs wasm, four hashers, 4 x ${group}`,
+    group: `4 x ${group}`,
+    n,
+    fn: () => four(bytes, () => createHasher("sha256", "wasm")),
   });
 }

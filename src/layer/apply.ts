@@ -5,7 +5,7 @@
  */
 
 import fs from "node:fs";
-import { encodeName } from "../core/raw_name.ts";
+import { encodeName, hasRawName } from "../core/raw_name.ts";
 import type { TarEntry, TarScanner, TarVisitor } from "../core/tar_scanner.ts";
 import { LayerfsError, within } from "../errors.ts";
 import { errnoName, storageError } from "../system_error.ts";
@@ -46,6 +46,13 @@ export class LayerApplier implements TarVisitor {
   /** The file being written, to be closed when the entry ends or fails. */
   #fd: number | null = null;
 
+  /** Resolved path of the entry at hand; null for a whiteout. */
+  place: string | null = null;
+  /** Whether a file or directory of this same layer had to go for it. */
+  hasReplacedOwn = false;
+  /** Whether the layer has had something at the place before, or below it. */
+  #isOwn = false;
+
   /** @param warn takes what could not be kept of the layer, for people to read */
   constructor(tree: Tree, scanner: TarScanner, warn: (warning: string) => void) {
     this.#tree = tree;
@@ -56,6 +63,8 @@ export class LayerApplier implements TarVisitor {
 
   entry(entry: TarEntry): void {
     this.#path = entry.path;
+    this.place = null;
+    this.hasReplacedOwn = false;
     this.#write = NO_CONTENT;
     this.#finish = () => {};
     this.#guard(() => this.#apply(entry));
@@ -94,20 +103,32 @@ export class LayerApplier implements TarVisitor {
     if (entry.whiteout === "opaque") return hideChildren(this.#tree, this.#scanner, entry.hidden);
     if (entry.path === "") return this.#root(entry);
     const place = this.#tree.place(entry.path);
-    if (place.path !== entry.path) this.#scanner.markSeen(place.path);
+    this.place = place.path;
+    this.#isOwn = place.path === entry.path
+      ? entry.duplicate || entry.implied
+      : this.#scanner.markSeen(place.path) !== 0;
     this.#noteRawNames(place.path);
     if (entry.type === "directory") return this.#directory(place, this.#attributes(entry));
     if (entry.type === "hardlink") return this.#hardlink(place, entry);
-    if (!this.#tree.asRoot && (entry.type === "character" || entry.type === "block")) {
+    const obstacle = this.#deviceObstacle(entry);
+    if (obstacle !== null) {
       this.#makeRoom(place);
       this.#tree.skipped.add(place.path);
-      this.#warn(`"${entry.path}": skipped, as only root can make a device`);
+      this.#warn(`"${entry.path}": skipped, as ${obstacle}`);
       return;
     }
     const attributes = this.#attributes(entry);
     if (entry.type === "file") this.#file(place, entry, attributes);
     else if (entry.type === "symlink") this.#symlink(place, entry, attributes);
     else this.#node(place, entry, attributes);
+  }
+
+  /** Why a device cannot be made; null for one that can, and for anything else. */
+  #deviceObstacle({ type, major, minor }: TarEntry): string | null {
+    if (type !== "character" && type !== "block") return null;
+    if (!this.#tree.asRoot) return "only root can make a device";
+    const isWhiteout = type === "character" && major === 0 && minor === 0;
+    return isWhiteout ? "overlayfs takes the device 0:0 for a whiteout" : null;
   }
 
   /** Every component may be a token: a missing parent has been made from it. */
@@ -146,13 +167,14 @@ export class LayerApplier implements TarVisitor {
     if (entry.type !== "directory") {
       throw new LayerfsError("image-invalid", `the root itself cannot be a ${entry.type}`);
     }
+    this.place = "";
     this.#tree.setDirectoryAttributes("", this.#attributes(entry));
   }
 
   #directory(place: Place, attributes: Attributes): void {
     const stat = this.#tree.stat(place.path);
     if (!stat?.isDirectory()) {
-      if (stat !== null) this.#tree.remove(place.path, stat);
+      if (stat !== null) this.#remove(place, stat);
       this.#tree.makeDirectory(place.path);
     }
     this.#tree.setDirectoryAttributes(place.path, attributes);
@@ -196,9 +218,11 @@ export class LayerApplier implements TarVisitor {
     this.#makeRoom(place);
     const plain = entry.linkBytes === null && isSettableLinkTime(attributes.mtime) &&
       attributes.xattrs === null;
-    if (entry.linkBytes !== null) {
-      const target = encodeName(entry.linkBytes, this.#scanner.rawNames);
-      this.#tree.rawNames.noteLink(place.path, target);
+    const rawTarget = entry.linkBytes ??
+      (hasRawName(entry.linkPath) ? new TextEncoder().encode(entry.linkPath) : null);
+    if (rawTarget !== null) {
+      encodeName(rawTarget, this.#scanner.rawNames); // a directory may be made from it
+      this.#tree.rawNames.noteLink(place.path, rawTarget);
     }
     if (!plain) return this.#tree.special.addNode(header(place, entry, attributes));
     const absolute = this.#tree.absolute(place.path);
@@ -232,12 +256,18 @@ export class LayerApplier implements TarVisitor {
     if (this.#tree.special.hasBelow(target.path)) this.#tree.special.flush();
     this.#makeRoom(place);
     fs.linkSync(this.#tree.absolute(target.path), this.#tree.absolute(place.path));
+    this.#tree.rawNames.copyLink(target.path, place.path);
   }
 
   /** Removes what is in the way of anything but a directory. */
   #makeRoom(place: Place): void {
     const stat = this.#tree.stat(place.path);
-    if (stat !== null) this.#tree.remove(place.path, stat);
+    if (stat !== null) this.#remove(place, stat);
+  }
+
+  #remove(place: Place, stat: fs.Stats): void {
+    this.hasReplacedOwn = this.#isOwn && (stat.isFile() || stat.isDirectory());
+    this.#tree.remove(place.path, stat);
   }
 }
 

@@ -3,14 +3,17 @@
  *
  * While a tree is made, a token stands for such a name (see core/raw_name.ts). At the end mv(1)
  * gives each file its real name: it takes the bytes from xargs(1), which takes them from its input.
+ * Files of the layers below, which have theirs, get tokens first in the same way.
  *
  * @module
  */
 
 import fs from "node:fs";
+import { decodeName, encodeName } from "../core/raw_name.ts";
 import { LayerfsError } from "../errors.ts";
 import { isInterrupted, runSync } from "../process.ts";
-import { joinRelative, lstatOrNull } from "./root_path.ts";
+import type { LowerTree } from "./lower_tree.ts";
+import { joinRelative, lstatOrNull, parentOf } from "./root_path.ts";
 import { writeAll } from "./special_files.ts";
 
 export class RawNames {
@@ -22,6 +25,7 @@ export class RawNames {
   readonly #names = new Map<string, Uint8Array>();
   /** Targets of symlinks, with tokens in them, which Deno could not read from the filesystem. */
   readonly #targets = new Map<string, string>();
+  #hasNamed = false;
 
   constructor(root: string, scratch: string) {
     this.#root = root;
@@ -31,6 +35,29 @@ export class RawNames {
   /** Whether any name has been noted. */
   get isEmpty(): boolean {
     return this.#children.size === 0;
+  }
+
+  /** Whether there are names that {@linkcode rename} has given, or symlinks that were noted. */
+  get hasAny(): boolean {
+    return this.#hasNamed || this.#targets.size > 0;
+  }
+
+  /** Gives the files of the layers below tokens for names, and notes what has to be known of them. */
+  adopt(lower: Pick<LowerTree, "rawFiles" | "rawTargets" | "names">): void {
+    const root = new TextEncoder().encode(`${this.#root}/`);
+    const end = new Uint8Array(1);
+    const parts: Uint8Array[] = [];
+    for (const path of lower.rawFiles.toReversed()) { // children first: their parents move later
+      const parent = parentOf(path);
+      const token = path.slice(path.lastIndexOf("/") + 1);
+      const directory = decodeName(joinRelative(parent, ""), lower.names);
+      const name = lower.names.get(token);
+      if (directory === undefined || name === undefined) throw new TypeError(`no name of ${path}`);
+      parts.push(root, directory, name, end, root, directory, new TextEncoder().encode(token), end);
+      this.note(parent, token, name);
+    }
+    if (parts.length > 0) this.#move(parts);
+    for (const [path, target] of lower.rawTargets) this.noteLink(path, target);
   }
 
   /** Notes that `token` in the directory `parent` stands for the name `bytes`. */
@@ -45,9 +72,15 @@ export class RawNames {
     for (const [token, bytes] of this.#names) table.set(token, bytes);
   }
 
-  /** Notes that the symlink `path` has a target that is not UTF-8, as tokens stand for it. */
-  noteLink(path: string, target: string): void {
-    this.#targets.set(path, target);
+  /** Notes that the symlink `path` has a target that tokens stand for, or are part of: `bytes`. */
+  noteLink(path: string, bytes: Uint8Array): void {
+    this.#targets.set(path, encodeName(bytes, this.#names));
+  }
+
+  /** Notes that the symlink `path` is another name of `other`. */
+  copyLink(other: string, path: string): void {
+    const target = this.#targets.get(other);
+    if (target !== undefined) this.#targets.set(path, target);
   }
 
   /** Forgets what {@linkcode noteLink} noted at and below `path`, as all of that is gone. */
@@ -57,7 +90,7 @@ export class RawNames {
     }
   }
 
-  /** The target that {@linkcode noteLink} noted. */
+  /** The target that was noted, with tokens in it. */
   linkTarget(path: string): string | undefined {
     return this.#targets.get(path);
   }
@@ -84,7 +117,9 @@ export class RawNames {
       if (lstatOrNull(from) === null) continue;
       parts.push(encoder.encode(`${from}\0`), directory, bytes, new Uint8Array(1));
     }
-    if (parts.length > 0) this.#move(parts);
+    if (parts.length === 0) return;
+    this.#hasNamed = true;
+    this.#move(parts);
   }
 
   #move(pairs: readonly Uint8Array[]): void {

@@ -105,7 +105,7 @@ export class SpecialFiles {
       this.#asRoot ? "--same-owner" : "--no-same-owner",
       "--xattrs",
       "--xattrs-include=*",
-    ]);
+    ], this.#root);
     fs.unlinkSync(this.#spoolPath);
     this.#position = 0;
     this.#paths.clear();

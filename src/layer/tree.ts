@@ -10,6 +10,7 @@
  */
 
 import fs from "node:fs";
+import { hasRawName } from "../core/raw_name.ts";
 import {
   type Attributes,
   IMPLIED_DIRECTORY,
@@ -17,6 +18,8 @@ import {
   readAttributes,
   setTime,
 } from "./attributes.ts";
+import { removeOtherXattrs } from "./directory_xattrs.ts";
+import { readLowerTree } from "./lower_tree.ts";
 import { RawNames } from "./raw_names.ts";
 import {
   absolutePath,
@@ -28,6 +31,7 @@ import {
   type Walk,
 } from "./root_path.ts";
 import { SpecialFiles } from "./special_files.ts";
+import { NO_TRAITS, type Traits } from "./traits.ts";
 
 /** Mode of a directory while its tree is being made. */
 const WORKING_MODE = 0o700;
@@ -40,6 +44,23 @@ export interface Place {
   /** `parent/name`. */
   readonly path: string;
 }
+
+/** A directory that will get its attributes at the end. */
+interface Directory {
+  readonly attributes: Attributes;
+  /** Made by us, of the layers below as it was, or of those with attributes that replace its own. */
+  readonly origin: "made" | "lower" | "replaced";
+}
+
+/** What a tree holds before we begin. */
+export interface Base {
+  readonly traits: Traits;
+  /** Whether layers have been applied to it. Where it is absent, whether there is anything in it. */
+  readonly hasLayers?: boolean | undefined;
+}
+
+/** Layers that have nothing of {@linkcode Traits}, if there are any. */
+const PLAIN_BASE: Base = { traits: NO_TRAITS };
 
 /** Thrown within {@linkcode Tree.findDirectory}: what it looks for cannot exist. */
 class Absent extends Error {}
@@ -54,21 +75,30 @@ export class Tree {
   readonly skipped = new Set<string>();
   /** Names that wait for the end. */
   readonly rawNames: RawNames;
-  /** Directories whose attributes are to be set at the end, and those attributes. */
-  readonly #directories = new Map<string, Attributes>();
+  readonly #scratch: string;
+  readonly #base: Base;
+  /** Directories whose attributes are to be set at the end. */
+  readonly #directories = new Map<string, Directory>();
+  /** Directories of the layers below, exactly; null where they have not been read. */
+  #lower: ReadonlyMap<string, Attributes> | null = null;
   /** Parents as entries name them, and the real directories that they are. */
   readonly #resolved = new Map<string, string>();
 
   /**
    * @param root an existing directory; absolute
    * @param scratch a directory of our own on any filesystem, for a spool file
+   * @param base what is in `root`
    */
-  constructor(root: string, scratch: string, asRoot: boolean) {
+  constructor(root: string, scratch: string, asRoot: boolean, base: Base = PLAIN_BASE) {
     this.root = root;
     this.asRoot = asRoot;
     this.special = new SpecialFiles(root, scratch, asRoot);
     this.rawNames = new RawNames(root, scratch);
-    if (fs.readdirSync(root).length === 0) this.#directories.set("", IMPLIED_DIRECTORY);
+    this.#scratch = scratch;
+    this.#base = base;
+    const hasLayers = base.hasLayers ?? fs.readdirSync(root).length > 0;
+    if (!hasLayers) this.#setMade("", IMPLIED_DIRECTORY);
+    else if (!asRoot || base.traits.rawNames) this.#readLower();
   }
 
   /** The absolute path of `path`. */
@@ -137,13 +167,14 @@ export class Tree {
   makeDirectory(path: string): void {
     this.#enter(parentOf(path));
     fs.mkdirSync(this.absolute(path), WORKING_MODE);
-    this.#directories.set(path, IMPLIED_DIRECTORY);
+    this.#setMade(path, IMPLIED_DIRECTORY);
   }
 
   /** Replaces what a directory will have. */
   setDirectoryAttributes(path: string, attributes: Attributes): void {
-    if (!this.#directories.has(path)) this.#enter(path);
-    this.#directories.set(path, attributes);
+    this.#enter(path);
+    if (this.#directories.get(path)?.origin === "made") this.#setMade(path, attributes);
+    else this.#directories.set(path, { attributes, origin: "replaced" });
   }
 
   /** Removes what is at `path`, a directory with all that is in it. */
@@ -160,9 +191,13 @@ export class Tree {
   /**
    * Writes what waits, and gives every directory its attributes and every file its real name. The
    * tree is complete then.
+   *
+   * @returns what the tree has, by all its layers
    */
-  finish(): void {
+  finish(): Traits {
     this.special.flush();
+    const { traits } = this.#base;
+    if (traits.directoryXattrs) this.#removeReplacedXattrs();
     // A child's path sorts behind its parent's: children first, as a parent may bar the way.
     const paths = [...this.#directories.keys()].sort().reverse();
     const within = (path: string) => !this.rawNames.isEmpty && this.rawNames.isBelowToken(path);
@@ -173,20 +208,34 @@ export class Tree {
     const others = paths.filter((path) => !within(path));
     for (const path of others) this.rawNames.rename(path);
     this.#setAttributes(others);
+    const set = [...this.#directories.values()].map(({ attributes }) => attributes);
     this.#directories.clear();
     this.#resolved.clear();
+    return {
+      rawNames: traits.rawNames || this.rawNames.hasAny,
+      fineTimes: traits.fineTimes || set.some(({ mtime }) => !isSettableTime(mtime)),
+      directoryXattrs: traits.directoryXattrs || set.some(({ xattrs }) => xattrs !== null),
+    };
+  }
+
+  #removeReplacedXattrs(): void {
+    const replaced = [...this.#directories].filter(([, { origin }]) => origin === "replaced");
+    if (replaced.length === 0) return;
+    const attributes = replaced.map(([path, directory]) => [path, directory.attributes] as const);
+    removeOtherXattrs(this.root, this.#scratch, new Map(attributes));
   }
 
   /** Sets the attributes of directories, children before parents. */
   #setAttributes(paths: readonly string[]): void {
-    const byTar = new Set(paths.filter((path) => needsTar(this.#directories.get(path)!)));
+    const attributesOf = (path: string) => this.#directories.get(path)!.attributes;
+    const byTar = new Set(paths.filter((path) => needsTar(attributesOf(path))));
     for (const path of byTar) {
-      const attributes = this.#directories.get(path)!;
+      const attributes = attributesOf(path);
       this.special.addDirectory(path, { ...attributes, mode: attributes.mode | WORKING_MODE });
     }
     this.special.flush();
     for (const path of paths) {
-      const attributes = this.#directories.get(path)!;
+      const attributes = attributesOf(path);
       const absolute = this.absolute(path);
       if (!byTar.has(path) && this.asRoot) {
         fs.lchownSync(absolute, attributes.uid, attributes.gid);
@@ -196,15 +245,33 @@ export class Tree {
     }
   }
 
+  #setMade(path: string, attributes: Attributes): void {
+    this.#directories.set(path, { attributes, origin: "made" });
+  }
+
   /** Notes what a directory that was there before us has, so that our work leaves no trace. */
   #enter(path: string): void {
     if (this.#directories.has(path)) return;
-    const absolute = this.absolute(path);
-    const attributes = readAttributes(absolute);
-    this.#directories.set(path, attributes);
-    if (!this.asRoot && (attributes.mode & WORKING_MODE) !== WORKING_MODE) {
-      fs.chmodSync(absolute, attributes.mode | WORKING_MODE);
-    }
+    if (this.#lower === null && this.#base.traits.fineTimes) this.#readLower();
+    const attributes = this.#lower?.get(path) ?? readAttributes(this.absolute(path));
+    this.#directories.set(path, { attributes, origin: "lower" });
+  }
+
+  /**
+   * Reads what the layers below have left; gives their raw names tokens, and an ordinary user every
+   * permission on their directories, as those have that are made here. Nothing has changed before.
+   */
+  #readLower(): void {
+    const lower = readLowerTree(this.root, {
+      rawNames: this.#base.traits.rawNames,
+      open: !this.asRoot,
+    });
+    this.#lower = lower.directories;
+    for (const path of lower.opened) this.#enter(path);
+    for (const path of lower.rawFiles) this.#enter(parentOf(path));
+    // overlayfs makes mv copy them (EXDEV), by which they inherit a setgid bit.
+    for (const path of lower.directories.keys()) if (hasRawName(path)) this.#enter(path);
+    this.rawNames.adopt(lower);
   }
 
   #removeDirectory(path: string): void {

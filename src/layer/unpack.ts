@@ -45,6 +45,14 @@ export interface UnpackOptions {
   readonly isCancelled: () => boolean;
 }
 
+/** Who receives a layer. */
+export interface LayerVisitor extends TarVisitor {
+  /** Takes each piece of the stream, once its entries and contents have been shown. */
+  fed?(window: Uint8Array): void;
+  /** Frees what an error has left open. */
+  close(): void;
+}
+
 /** Bytes that went through. */
 export interface UnpackResult {
   readonly compressed: number;
@@ -59,7 +67,7 @@ export interface UnpackResult {
  */
 export function unpackLayer(
   blob: LayerBlob,
-  visit: (scanner: TarScanner) => TarVisitor & { close(): void },
+  visit: (scanner: TarScanner) => LayerVisitor,
   options: UnpackOptions,
 ): UnpackResult {
   const { location, size } = blob;
@@ -95,7 +103,7 @@ class Unpacker {
     this.#options = options;
   }
 
-  run(visit: (scanner: TarScanner) => TarVisitor & { close(): void }): UnpackResult {
+  run(visit: (scanner: TarScanner) => LayerVisitor): UnpackResult {
     const { digest, diffId } = this.#blob;
     const { engine } = this.#options;
     const compression = detectCompression(this.#head());
@@ -147,19 +155,19 @@ class Unpacker {
     return piece;
   }
 
-  #copy(scanner: TarScanner, visitor: TarVisitor): void {
+  #copy(scanner: TarScanner, visitor: LayerVisitor): void {
     for (let piece = this.#read(); piece.length > 0; piece = this.#read()) {
       for (let offset = 0; offset < piece.length;) {
         const window = scanner.window;
         const part = piece.subarray(offset, offset + window.length);
         window.set(part);
-        scanner.feed(part.length, visitor);
+        feed(scanner, part.length, visitor);
         offset += part.length;
       }
     }
   }
 
-  #decompress(decompressor: Decompressor, scanner: TarScanner, visitor: TarVisitor): void {
+  #decompress(decompressor: Decompressor, scanner: TarScanner, visitor: LayerVisitor): void {
     try {
       for (let piece = this.#read(); piece.length > 0; piece = this.#read()) {
         for (let offset = 0, full = false; offset < piece.length || full;) {
@@ -167,7 +175,7 @@ class Unpacker {
           const { consumed, produced } = decompressor.write(piece, offset, window);
           offset += consumed;
           full = produced === window.length;
-          scanner.feed(produced, visitor);
+          feed(scanner, produced, visitor);
           this.#checkExpansion(scanner.offset);
         }
       }
@@ -209,6 +217,11 @@ class Unpacker {
     const digest = this.#blob.digest ?? this.#blob.diffId;
     verify("digest", formatDigest(hasher.algorithm, hasher.digest()), digest!);
   }
+}
+
+function feed(scanner: TarScanner, length: number, visitor: LayerVisitor): void {
+  scanner.feed(length, visitor);
+  visitor.fed?.(scanner.window.subarray(0, length));
 }
 
 /** Whether damage of the blob may have led to this error. */

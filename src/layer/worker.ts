@@ -14,8 +14,9 @@ import type {
   WorkerMessage,
   WorkerRequest,
 } from "./apply_job.ts";
+import { unpackWithSkeleton } from "./skeleton.ts";
 import { Tree } from "./tree.ts";
-import { unpackLayer, type UnpackResult } from "./unpack.ts";
+import type { UnpackResult } from "./unpack.ts";
 
 /** Warnings that are kept: a layer may have a hundred thousand entries with the same complaint. */
 const MAX_WARNINGS = 100;
@@ -35,14 +36,15 @@ self.onmessage = ({ data: { job, cancel } }) => {
 
 function apply(job: ApplyJob, isCancelled: () => boolean): ApplyResult {
   const warnings: string[] = [];
-  const tree = new Tree(job.root, job.scratch, job.asRoot);
+  const base = { traits: job.traits, hasLayers: job.onTop };
+  const tree = new Tree(job.root, job.scratch, job.asRoot, base);
   try {
     const layers = job.layers.map((_, layer) =>
       applyLayer(job, layer, tree, warnings, isCancelled)
     );
-    tree.finish();
+    const traits = tree.finish();
     warnings.push(...tree.special.warnings);
-    return { layers, warnings: capped(warnings) };
+    return { layers, warnings: capped(warnings), traits };
   } finally {
     tree.special.close();
   }
@@ -57,7 +59,7 @@ function applyLayer(
 ): UnpackResult {
   const blob = job.layers[layer]!;
   try {
-    const result = unpackLayer(
+    const result = unpackWithSkeleton(
       blob,
       (scanner) => new LayerApplier(tree, scanner, (warning) => warnings.push(warning)),
       {
@@ -65,6 +67,7 @@ function applyLayer(
         onBytes: (delta) => self.postMessage({ type: "bytes", layer, delta }),
         isCancelled,
       },
+      job.skeletons?.[layer] ?? null,
     );
     tree.special.flush();
     self.postMessage({ type: "layer", layer });
@@ -72,8 +75,9 @@ function applyLayer(
   } catch (error) {
     if (error instanceof LayerfsError && error.code === "interrupted") throw error;
     const digest = blob.digest ?? blob.diffId ?? blob.location.path;
-    const what = `Cannot apply layer ${layer + 1} of ${job.layers.length}, ${digest}`;
-    throw within(error, what, { layer: layer + 1, digest });
+    const { first, total } = job.position ?? { first: 0, total: job.layers.length };
+    const what = `Cannot apply layer ${first + layer + 1} of ${total}, ${digest}`;
+    throw within(error, what, { layer: first + layer + 1, digest });
   }
 }
 

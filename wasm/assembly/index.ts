@@ -1,5 +1,6 @@
 /*
- * The module's exports. One instance is one stream: a hasher, or a tar scanner with its hasher.
+ * The module's exports. One instance is one stream, a hasher, or a tar scanner with its hasher; or
+ * the four lanes of sha256x4.ts and nothing else.
  */
 
 import { HOST_PATH } from "./memory";
@@ -11,6 +12,7 @@ export {
 export { hashFinish, hashInit, hashUpdate } from "./hash";
 export { scanEnd, scanFeed, scanInit, scanNext, scanSkip, scanSkippable } from "./scanner";
 export { seenMark } from "./seen";
+export { laneBlocks, laneDigest, laneReset, lanesBlocks, lanesInit } from "./sha256x4";
 
 /** Node of the normalised path that the host put into HOST_PATH; 0 when memory is exhausted. */
 export function seenInsert(length: u32): usize {

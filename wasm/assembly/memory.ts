@@ -2,13 +2,15 @@
  * Linear memory, fixed at compile time. Only the last region grows.
  *
  *   0x000000 +--------------------------------------------------------------+
- *            | the compiler's static data (round constants of SHA-512)      |
+ *            | the compiler's static data (round constants)                 |
  *   0x010000 +--------------------------------------------------------------+
  *            | HASH_STATE  64 B   8 words of 32 or 64 bits                  |
  *   0x010040 | HASH_BLOCK 128 B   the block that is not full yet            |
  *   0x0100c0 | HASH_DIGEST 64 B   the finished digest, big-endian           |
  *   0x010200 | HEADER     512 B   a tar block split between two windows     |
  *   0x010400 | ROOT        32 B   node of the layer's root (see seen.ts)    |
+ *   0x010500 | LANES_STATE 128 B  8 words of each of four lanes             |
+ *   0x010600 | LANES_SCRATCH 256 B their message schedules (sha256x4.ts)    |
  *   0x011000 | HEADER_PATH  4 KiB prefix, "/" and name of the ustar header  |
  *   0x012000 | HEADER_LINK  4 KiB link name of the header                   |
  *   0x013000 | GNU_PATH     4 KiB contents of a GNU 'L' header              |
@@ -25,7 +27,8 @@
  *            | WINDOW       1 MiB the bytes of the stream, put by the host  |
  *   0x140000 +--------------------------------------------------------------+
  *            | heap: pax buffer, sparse map (both made at first use), nodes |
- *            | and hash table of the seen paths; grows, is never freed      |
+ *            | and hash table of the seen paths; grows, is never freed. In  |
+ *            | an instance for four lanes: a buffer of 1 MiB for each       |
  *            v                                                              v
  */
 
@@ -34,6 +37,8 @@ export const HASH_BLOCK: usize = 0x10040;
 export const HASH_DIGEST: usize = 0x100c0;
 export const HEADER: usize = 0x10200;
 export const ROOT: usize = 0x10400;
+export const LANES_STATE: usize = 0x10500;
+export const LANES_SCRATCH: usize = 0x10600;
 export const HEADER_PATH: usize = 0x11000;
 export const HEADER_LINK: usize = 0x12000;
 export const GNU_PATH: usize = 0x13000;
@@ -52,6 +57,9 @@ const HEAP: usize = 0x140000;
 
 /** Size of each of the 4 KiB name regions above. */
 export const NAME_SIZE: u32 = 0x1000;
+
+/** Size of the buffer of each lane (sha256x4.ts). */
+export const LANE_SIZE: u32 = 0x100000;
 
 let heapTop: usize = HEAP;
 
