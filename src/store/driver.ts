@@ -1,50 +1,144 @@
 /**
- * What a storage driver does for a container.
+ * What a storage driver does. LayerFS (layerfs.ts) decides what is to be done, and holds the locks:
+ * of two calls for one layer or one container, a driver sees one at a time.
+ *
+ * Every path is absolute. A driver checks after every mount that there is one, before anything is
+ * written below it.
  *
  * @module
  */
 
-import type { DigestEngine } from "../core/hasher.ts";
-import type { ProgressListener } from "../layer/progress.ts";
-import type { LayerBlob } from "../layer/unpack.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { LayerRecord, StoredLayer } from "./layer_record.ts";
 
 /** The drivers that there are. */
 export type DriverName = "zfs" | "overlay" | "directory";
 
-/** A root filesystem to be made. */
-export interface RootfsRequest {
-  /** Absolute path of an existing, empty directory, which no other user can reach. */
+/** A layer in the making, until it is committed or disposed of, which discards it. */
+export interface StagedLayer extends AsyncDisposable {
+  /** A writable directory with the content of the layers below. */
+  readonly root: string;
+  /**
+   * Makes the content durable, and then gives it its name, in one step: a kill leaves a whole layer
+   * or none.
+   *
+   * @throws {LayerfsError} `storage-full`, `storage`
+   */
+  commit(record: LayerRecord): Promise<void>;
+}
+
+/** A container's root filesystem. */
+export interface ContainerRootfs {
+  /** The container's id. */
+  readonly id: string;
+  /** Where it is, or is to be, mounted: `rootfs` in the container's bundle, which exists. */
   readonly rootfs: string;
-  /** A directory for spool files on any filesystem, removed by the caller. */
-  readonly scratch: string;
-  /** The layers, the base first. */
-  readonly layers: readonly LayerBlob[];
-  readonly engine: DigestEngine;
-  readonly signal: AbortSignal;
-  readonly onProgress: ProgressListener;
+  /** ChainID of its top layer; null for a container that began empty. */
+  readonly top: Digest | null;
 }
 
-/** What was done for it. */
-export interface RootfsResult {
-  /** Layers that the store had already, and layers applied now. */
-  readonly reused: number;
-  readonly applied: number;
-  /** Bytes of the blobs read, and of the tar streams in them. */
-  readonly compressed: number;
-  readonly uncompressed: number;
-  /** What could not be kept, for people to read. */
-  readonly warnings: readonly string[];
+/** A new root filesystem. */
+export interface NewRootfs extends ContainerRootfs {
+  /** Bytes that the container may add to its layers, where the driver {@linkcode Driver.hasQuota}. */
+  readonly quota?: number;
 }
 
-/** A way to store root filesystems. */
+/** The state of a container's root filesystem. */
+export interface RootfsState {
+  /** Whether it can be used as it is. */
+  readonly mounted: boolean;
+  /** Bytes on disk that only this container takes. */
+  readonly ownBytes: number;
+}
+
+/** What became of a layer that was to be removed: something foreign may still depend on it. */
+export type Removal = "removed" | "deferred";
+
+/** Space of the filesystem or dataset that the store is on, in bytes. */
+export interface Capacity {
+  readonly usedBytes: number;
+  readonly availableBytes: number;
+}
+
+/** A way to store layers and root filesystems. */
 export interface Driver {
   readonly name: DriverName;
   /** Whether it can limit what a root filesystem takes. */
   readonly hasQuota: boolean;
+  /** Whether it keeps layers. Where it does not, every container gets all layers unpacked anew. */
+  readonly keepsLayers: boolean;
+
+  /** Makes what it needs where that is missing: the store's first use. */
+  initialize(): Promise<void>;
+
+  /** The records of those of `chainIds` that there are, whatever their number in one call. */
+  findLayers(chainIds: readonly Digest[]): Promise<ReadonlyMap<Digest, LayerRecord>>;
+  /** All layers, in any order, whatever their number in one call. */
+  listLayers(): Promise<readonly StoredLayer[]>;
   /**
-   * Makes the root filesystem of a container. On an error the caller throws the directory away.
+   * Begins the layer `chainId` on top of `parent`; of one that another process has left, nothing
+   * is taken over.
    *
-   * @throws {LayerfsError} what is wrong with a layer, or with the storage
+   * @param staging name of the staging directory `STORE/staging/<name>`, which exists
    */
-  createRootfs(request: RootfsRequest): Promise<RootfsResult>;
+  prepareLayer(
+    chainId: Digest,
+    parent: LayerRecord | null,
+    staging: string,
+  ): Promise<StagedLayer>;
+  /**
+   * Removes a layer that no layer of the store is on top of. That it is not there is no error.
+   * `deferred`: it goes by itself once the foreign clones or holds on it have gone.
+   */
+  removeLayer(chainId: Digest): Promise<Removal>;
+  /**
+   * A directory with the tree of a layer and those below it, to be read only; null where that takes
+   * {@linkcode Driver.mountLayer}.
+   */
+  treeOf(chainId: Digest): string | null;
+  /** Mounts the tree of a layer and those below it, read-only. That it is mounted is no error. */
+  mountLayer(chainId: Digest): Promise<string>;
+  /** Ends what {@linkcode mountLayer} did. That it is not mounted is no error. */
+  unmountLayer(chainId: Digest): Promise<void>;
+
+  /** Makes the root filesystem of a container and mounts it; `rootfs` is made here. */
+  createRootfs(container: NewRootfs): Promise<void>;
+  /** Mounts it again, after a reboot, say. That it is mounted is no error. */
+  mountRootfs(container: ContainerRootfs): Promise<void>;
+  /**
+   * Unmounts it. That it is not mounted is no error.
+   *
+   * @throws {LayerfsError} `busy`, naming the processes that use it
+   */
+  unmountRootfs(container: ContainerRootfs): Promise<void>;
+  /**
+   * Removes it, with the directory `rootfs`. That it is not there, or only in part, is no error.
+   *
+   * @throws {LayerfsError} `busy`, with nothing removed
+   */
+  removeRootfs(container: ContainerRootfs): Promise<void>;
+  /** The states of the given containers by id, whatever their number in one call. */
+  rootfsStates(
+    containers: readonly ContainerRootfs[],
+  ): Promise<ReadonlyMap<string, RootfsState>>;
+
+  /**
+   * Frees what a dead process has left under the name of its staging directory: a dataset, a mount.
+   * The directory itself is removed by the caller. That there is nothing is no error.
+   */
+  sweep(staging: string): Promise<void>;
+  /** What there is without a place in the store's bookkeeping, for gc and fsck. */
+  listStrays(): Promise<Strays>;
+  /** Space of what the store is on. */
+  capacity(): Promise<Capacity>;
+}
+
+/** What a driver holds, by the names that LayerFS gave. */
+export interface Strays {
+  /** Names of staging directories that something of the driver's is left of. */
+  readonly staging: readonly string[];
+  /** Root filesystems that the driver keeps outside of bundles, in whatever state. */
+  readonly containers: readonly ContainerRootfs[];
+  /** Names in the layers' place that are no whole layers, and why, for people to read. */
+  readonly brokenLayers: readonly { readonly name: string; readonly reason: string }[];
 }

@@ -5,7 +5,11 @@
  */
 
 import fs from "node:fs";
+import { LayerfsError } from "../errors.ts";
 import { errnoName } from "../system_error.ts";
+
+/** `shared` locks exclude only `exclusive` ones. */
+export type LockMode = "shared" | "exclusive";
 
 /** A lock that is held until it is disposed of. */
 export class FileLock implements Disposable {
@@ -32,11 +36,25 @@ export class FileLock implements Disposable {
     }
   }
 
-  /** Locks `path`, made where it is missing, once whoever holds it is done. */
-  static async wait(path: string): Promise<FileLock> {
+  /**
+   * Locks `path`, made where it is missing, once whoever holds it is done.
+   *
+   * @throws {LayerfsError} `interrupted` where `signal` aborts before that
+   */
+  static async wait(
+    path: string,
+    mode: LockMode = "exclusive",
+    signal?: AbortSignal,
+  ): Promise<FileLock> {
+    const exclusive = mode === "exclusive";
     for (;;) {
       const file = Deno.openSync(path, { create: true, write: true, mode: 0o600 });
-      await file.lock(true);
+      try {
+        if (!file.tryLockSync(exclusive)) await orAbort(file.lock(exclusive), path, signal);
+      } catch (error) {
+        file.close();
+        throw error;
+      }
       if (isStillThere(path, file)) return new FileLock(path, file);
       file.close();
     }
@@ -65,6 +83,25 @@ export class FileLock implements Disposable {
   [Symbol.dispose](): void {
     if (this.#open) this.#file.close();
     this.#open = false;
+  }
+}
+
+/** Waits for a lock. The kernel knows no way to stop that; closing the file gives it back. */
+async function orAbort(
+  locked: Promise<void>,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (signal === undefined) return await locked;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () =>
+    reject(new LayerfsError("interrupted", `Cannot wait for "${path}": interrupted`));
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  try {
+    await Promise.race([locked, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 

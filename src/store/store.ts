@@ -1,13 +1,21 @@
 /**
- * A store: the directory in which containers live.
+ * A store: the directory in which images, layers and containers live.
  *
- *     store.json               what it remembers: the driver of its first use
+ *     store.json               what it remembers of its first use (see settings.ts)
+ *     oci-layout, index.json   the store is an OCI image layout: its images (see images.ts)
+ *     blobs/                   and their blobs
+ *     layers/                  layers, with the drivers that keep them in directories
+ *     skeletons/<layer>        what a deep check needs of a layer (see layer/skeleton.ts)
+ *     views/<layer>            where `layerfs mount IMAGE` mounts
  *     containers/<id>/         a container's bundle, or a symlink to one made elsewhere
  *     staging/                 work in progress (see staging.ts)
- *     publish.lock             held while a name is taken or given back
+ *     store.lock               held by everybody who works here: shared, by gc and fsck exclusively
+ *     names.lock               held while a container's name is taken or given back
+ *     locks/<layer>            held while a layer is made
  *
- * The names are the truth: a container exists when `containers/<id>` leads to a bundle with a
- * record. Every directory is mode 0700, as a root filesystem has setuid programs in it.
+ * The names are the truth: a layer exists when its name does, a container when `containers/<id>`
+ * leads to a bundle with a record. Every directory is mode 0700, as a root filesystem has setuid
+ * programs in it.
  *
  * @module
  */
@@ -15,63 +23,84 @@
 import fs from "node:fs";
 import path from "node:path";
 import { LayerfsError } from "../errors.ts";
+import type { Digest } from "../oci/digest.ts";
 import { storageError } from "../system_error.ts";
-import { DirectoryDriver } from "./directory_driver.ts";
-import type { Driver, DriverName } from "./driver.ts";
-import { FileLock } from "./lock.ts";
+import { sweepClaim } from "./claim.ts";
+import type { Driver } from "./driver.ts";
+import { ImageStore } from "./images.ts";
+import { layerName } from "./layer_record.ts";
+import { FileLock, type LockMode } from "./lock.ts";
+import {
+  chooseDriver,
+  readSettings,
+  type Settings,
+  type StoreOptions,
+  writeSettings,
+} from "./settings.ts";
 import { Staging, sweepStaging } from "./staging.ts";
 
-/** Which store, and how it is to be used. */
-export interface StoreOptions {
-  /** The store's directory; made on its first use. */
-  readonly store: string;
-  /** `auto` takes what the store remembers, else the best driver there is. */
-  readonly driver: DriverName | "auto";
-  /** The ZFS dataset that holds the store. */
-  readonly dataset?: string;
-}
+export type { StoreOptions } from "./settings.ts";
 
-/** What `store.json` holds. */
-interface Settings {
-  readonly version: 1;
-  readonly driver: DriverName;
-}
+/** What every store has, below its own directory. */
+const DIRECTORIES = ["", "/containers", "/staging", "/locks", "/skeletons", "/views"] as const;
 
-/** A driver, and why it was chosen, for people to read. */
-export interface DriverChoice {
-  readonly name: DriverName;
-  readonly reason: string;
-}
-
-export class Store {
-  /** Absolute path. */
+export class Store implements Disposable {
+  /** Absolute path, without symlinks. */
   readonly path: string;
   readonly driver: Driver;
+  readonly #lock: FileLock | null;
 
-  private constructor(directory: string, driver: Driver) {
+  private constructor(directory: string, driver: Driver, lock: FileLock | null) {
     this.path = directory;
     this.driver = driver;
+    this.#lock = lock;
   }
 
   /**
-   * Opens a store to work in it; makes it where it is missing, and sweeps the litter of processes
-   * that died.
+   * Opens a store to work in it, until it is disposed of; makes it where it is missing, and sweeps
+   * the litter of processes that died. With the mode `exclusive`, nobody else works there, and the
+   * litter is left for the caller to tell of.
    *
    * @throws {LayerfsError} `conflict` where the driver contradicts what the store remembers
    */
-  static async open(options: StoreOptions): Promise<Store> {
+  static async open(
+    options: StoreOptions,
+    mode: LockMode = "shared",
+    signal?: AbortSignal,
+  ): Promise<Store> {
     const directory = path.resolve(options.store);
-    const { name } = chooseDriver(options);
+    const action = `Cannot open the store "${directory}"`;
     try {
-      for (const below of ["", "/containers", "/staging"]) {
-        fs.mkdirSync(directory + below, { recursive: true, mode: 0o700 });
+      const settings = await settle(options, directory);
+      // As mounts name it.
+      const real = fs.realpathSync(directory);
+      const lock = await FileLock.wait(`${real}/store.lock`, mode, signal);
+      const store = new Store(real, await createDriver(real, settings), lock);
+      try {
+        if (mode === "shared") await store.sweep();
+        return store;
+      } catch (error) {
+        store[Symbol.dispose]();
+        throw error;
       }
-      writeSettings(directory, { version: 1, driver: name });
-      await sweepStaging(`${directory}/staging`);
     } catch (error) {
-      throw storageError(error, `Cannot open the store "${directory}"`);
+      throw storageError(error, action);
     }
-    return new Store(directory, createDriver(name));
+  }
+
+  /**
+   * Opens a store to look at it; null where there is none. Changes nothing, and may see the work of
+   * others half done.
+   *
+   * @throws {LayerfsError} as {@linkcode Store.open}
+   */
+  static async read(options: StoreOptions): Promise<Store | null> {
+    const directory = path.resolve(options.store);
+    const settings = readSettings(directory);
+    if (settings === null) return null;
+    await chooseDriver(options); // refuses what contradicts them
+    const real = fs.realpathSync(directory);
+    return new Store(real, await createDriver(real, settings), null);
   }
 
   /** A staging directory for this process. */
@@ -79,89 +108,78 @@ export class Store {
     return Staging.create(`${this.path}/staging`);
   }
 
+  /** Removes what dead processes have left; returns the names of their staging directories. */
+  async sweep(): Promise<string[]> {
+    return await sweepStaging(`${this.path}/staging`, async (name, directory) => {
+      await this.driver.sweep(name);
+      await sweepClaim(this.driver, directory, `${this.path}/containers`);
+    });
+  }
+
   /** Holds off everybody else who takes or gives back a container's name. */
   lockNames(): Promise<FileLock> {
-    return FileLock.wait(`${this.path}/publish.lock`);
+    return FileLock.wait(`${this.path}/names.lock`);
+  }
+
+  /** Holds off everybody else who makes this layer. The lock is removed, not only let go of. */
+  lockLayer(chainId: Digest, signal: AbortSignal): Promise<FileLock> {
+    return FileLock.wait(`${this.path}/locks/${layerName(chainId)}`, "exclusive", signal);
+  }
+
+  [Symbol.dispose](): void {
+    this.#lock?.[Symbol.dispose]();
   }
 }
 
-/**
- * The driver that a store has, or would have on its first use, and why. Changes nothing.
- *
- * @throws {LayerfsError} `conflict` where it contradicts what the store remembers, `unsupported` for
- * a driver that this version does not have
- */
-export function chooseDriver(options: StoreOptions): DriverChoice {
-  checkDataset(options);
-  const remembered = readSettings(path.resolve(options.store))?.driver;
-  if (remembered !== undefined) {
-    if (options.driver !== "auto" && options.driver !== remembered) {
-      throw new LayerfsError(
-        "conflict",
-        `Cannot use driver "${options.driver}": the store "${options.store}" was made with ` +
-          `driver "${remembered}"; use another --store`,
-      );
+/** The settings of a store; those of a new one once its driver has all that it needs. */
+async function settle(options: StoreOptions, directory: string): Promise<Settings> {
+  const { name, dataset } = await chooseDriver(options);
+  const known = readSettings(directory);
+  if (known !== null) return known;
+  for (const below of DIRECTORIES) {
+    fs.mkdirSync(directory + below, { recursive: true, mode: 0o700 });
+  }
+  const settings: Settings = {
+    version: 1,
+    driver: name,
+    ...(dataset === undefined ? {} : { dataset }),
+    ...(name === "directory" ? { keepsLayers: await keepsLayers(directory) } : {}),
+  };
+  const real = fs.realpathSync(directory);
+  await new ImageStore(real).initialize();
+  await (await createDriver(real, settings)).initialize();
+  if (writeSettings(directory, settings)) return settings;
+  // Another process was first: what it has chosen must be what we may use.
+  await chooseDriver(options);
+  return readSettings(directory) ?? settings;
+}
+
+/** Whether the driver "directory" is to keep layers: where copies of them cost no space. */
+async function keepsLayers(directory: string): Promise<boolean> {
+  const { canReflink } = await import("./directory/reflink.ts");
+  return await canReflink(directory);
+}
+
+/** The driver that the settings name; of the others, nothing is loaded. */
+async function createDriver(directory: string, settings: Settings): Promise<Driver> {
+  switch (settings.driver) {
+    case "zfs": {
+      if (settings.dataset === undefined) break;
+      const { ZfsDriver } = await import("./zfs/zfs_driver.ts");
+      return new ZfsDriver(directory, settings.dataset);
     }
-    return { name: remembered, reason: "the store was made with it" };
+    case "overlay": {
+      const { OverlayDriver } = await import("./overlay/overlay_driver.ts");
+      return new OverlayDriver(directory);
+    }
+    case "directory": {
+      const { DirectoryDriver } = await import("./directory/directory_driver.ts");
+      return new DirectoryDriver(directory, settings.keepsLayers ?? false);
+    }
   }
-  if (options.driver === "auto") {
-    return { name: "directory", reason: "it works on every filesystem and for every user" };
-  }
-  createDriver(options.driver);
-  return { name: options.driver, reason: "it was asked for" };
-}
-
-/** A dataset that is named is meant to hold the store: to put it elsewhere would be no service. */
-function checkDataset({ dataset, driver }: StoreOptions): void {
-  if (dataset === undefined) return;
-  if (driver === "auto" || driver === "zfs") createDriver("zfs");
   throw new LayerfsError(
-    "usage",
-    `Cannot use dataset "${dataset}" with driver "${driver}": only the driver "zfs" has one`,
-    { dataset, driver },
+    "storage",
+    `Cannot open the store "${directory}": its store.json does not name a driver that layerfs ` +
+      "knows, with what that needs; repair it by hand",
   );
-}
-
-function createDriver(name: DriverName): Driver {
-  if (name === "directory") return new DirectoryDriver();
-  throw new LayerfsError(
-    "unsupported",
-    `Cannot use driver "${name}": this version has only the driver "directory"`,
-  );
-}
-
-function readSettings(directory: string): Settings | null {
-  let text: string;
-  try {
-    text = fs.readFileSync(`${directory}/store.json`, "utf8");
-  } catch (error) {
-    if ((error as { code?: string }).code === "ENOENT") return null;
-    throw storageError(error, `Cannot open the store "${directory}"`);
-  }
-  const settings = parseSettings(text, directory);
-  if (settings.version !== 1) {
-    throw new LayerfsError(
-      "unsupported",
-      `Cannot open the store "${directory}": its version is "${settings.version}"; update layerfs`,
-    );
-  }
-  return settings;
-}
-
-function parseSettings(text: string, directory: string): Settings {
-  try {
-    return JSON.parse(text) as Settings;
-  } catch (error) {
-    const action = `Cannot open the store "${directory}"`;
-    throw new LayerfsError("storage", `${action}: its store.json is damaged`, {}, { cause: error });
-  }
-}
-
-/** Writes the settings of a new store. Of two first uses at a time, one wins with all it says. */
-function writeSettings(directory: string, settings: Settings): void {
-  const file = `${directory}/store.json`;
-  if (fs.existsSync(file)) return;
-  const temporary = `${file}.${crypto.randomUUID()}`;
-  fs.writeFileSync(temporary, JSON.stringify(settings) + "\n", { mode: 0o600 });
-  fs.renameSync(temporary, file);
 }

@@ -1,6 +1,7 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
-import { chooseDriver, Store } from "../../src/store/store.ts";
+import { chooseDriver } from "../../src/store/settings.ts";
+import { Store } from "../../src/store/store.ts";
 
 async function withDirectory(body: (directory: string) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "layerfs-store-" });
@@ -13,43 +14,78 @@ async function withDirectory(body: (directory: string) => Promise<void>): Promis
 
 Deno.test("a store is made on its first use, for its owner only, and remembers its driver", async () => {
   await withDirectory(async (directory) => {
-    const store = `${directory}/some/store`;
-    assertEquals(chooseDriver({ store, driver: "auto" }).name, "directory");
-    assertThrows(() => Deno.statSync(store), Deno.errors.NotFound);
-    await Store.open({ store, driver: "auto" });
-    for (const below of ["", "/containers", "/staging"]) {
-      assertEquals(Deno.statSync(store + below).mode! & 0o777, 0o700, below);
-    }
-    assertEquals(JSON.parse(Deno.readTextFileSync(`${store}/store.json`)), {
-      version: 1,
-      driver: "directory",
+    const options = { store: `${directory}/some/store`, driver: "directory" } as const;
+    assertEquals(await chooseDriver(options), {
+      name: "directory",
+      reason: "it was asked for",
     });
-    assertEquals(chooseDriver({ store, driver: "auto" }).reason, "the store was made with it");
-  });
-});
-
-Deno.test("a driver that contradicts the store's, or does not exist yet, is refused", async () => {
-  await withDirectory(async (store) => {
-    assertThrows(() => chooseDriver({ store, driver: "zfs" }), LayerfsError, '"zfs"');
-    await Store.open({ store, driver: "directory" });
-    const error = await assertRejects(
-      () => Store.open({ store, driver: "zfs" }),
-      LayerfsError,
-      'was made with driver "directory"',
-    );
-    assertEquals(error.code, "conflict");
-  });
-});
-
-Deno.test("a dataset is not passed over: no driver of this version can use one", async () => {
-  await withDirectory(async (store) => {
-    for (const driver of ["auto", "zfs"] as const) {
-      const open = () => Store.open({ store, driver, dataset: "tank/x" });
-      assertEquals((await assertRejects(open, LayerfsError)).code, "unsupported");
+    assertEquals(await Store.read(options), null);
+    assertThrows(() => Deno.statSync(options.store), Deno.errors.NotFound);
+    (await Store.open(options))[Symbol.dispose]();
+    for (const below of ["", "/containers", "/staging"]) {
+      assertEquals(Deno.statSync(options.store + below).mode! & 0o777, 0o700, below);
     }
-    const open = () => Store.open({ store, driver: "directory", dataset: "tank/x" });
-    assertEquals((await assertRejects(open, LayerfsError, '"tank/x"')).code, "usage");
+    const { keepsLayers, ...settings } = JSON.parse(
+      Deno.readTextFileSync(`${options.store}/store.json`),
+    );
+    assertEquals(settings, { version: 1, driver: "directory" });
+    assertEquals(typeof keepsLayers, "boolean");
+    for (const driver of ["auto", "directory"] as const) {
+      const { reason } = await chooseDriver({ ...options, driver });
+      assertEquals(reason, "the store was made with it");
+    }
+  });
+});
+
+Deno.test("auto takes overlayfs or says why not, and makes no store to find out", async () => {
+  await withDirectory(async (directory) => {
+    const { name, reason } = await chooseDriver({ store: `${directory}/store`, driver: "auto" });
+    if (name === "directory") assertMatch(reason, /^no dataset was named, and \w/);
+    else assertEquals(name, "overlay");
+    assertEquals([...Deno.readDirSync(directory)], []);
+  });
+});
+
+Deno.test("a driver or dataset that contradicts the store's is refused", async () => {
+  await withDirectory(async (store) => {
+    (await Store.open({ store, driver: "directory" }))[Symbol.dispose]();
+    for (
+      const options of [
+        { store, driver: "overlay" },
+        { store, driver: "auto", dataset: "tank/x" },
+      ] as const
+    ) {
+      const open = () => Store.open(options);
+      const error = await assertRejects(open, LayerfsError, 'was made with driver "directory"');
+      assertEquals(error.code, "conflict");
+    }
+  });
+});
+
+Deno.test("a dataset needs the driver zfs, and the driver zfs a dataset", async () => {
+  await withDirectory(async (store) => {
+    for (
+      const options of [
+        { store, driver: "directory", dataset: "tank/x" },
+        { store, driver: "zfs" },
+      ] as const
+    ) {
+      const error = await assertRejects(() => Store.open(options), LayerfsError);
+      assertEquals(error.code, "usage", error.message);
+    }
+    const choice = await chooseDriver({ store, driver: "auto", dataset: "tank/x" });
+    assertEquals(choice, { name: "zfs", dataset: "tank/x", reason: "a dataset was named" });
     assertEquals([...Deno.readDirSync(store)], []);
+  });
+});
+
+Deno.test("of ten first uses at a time, all get the settings of one", async () => {
+  await withDirectory(async (store) => {
+    const open = () => Store.open({ store, driver: "directory" });
+    const stores = await Promise.all(Array.from({ length: 10 }, open));
+    for (const each of stores) each[Symbol.dispose]();
+    const files = [...Deno.readDirSync(store)].filter(({ name }) => name.startsWith("store.json"));
+    assertEquals(files.map(({ name }) => name), ["store.json"]);
   });
 });
 
@@ -74,7 +110,7 @@ Deno.test("opening a store sweeps the litter of processes that died", async () =
   await withDirectory(async (store) => {
     Deno.mkdirSync(`${store}/staging/dead/bundle/rootfs`, { recursive: true });
     Deno.writeTextFileSync(`${store}/staging/dead.lock`, "");
-    await Store.open({ store, driver: "auto" });
+    (await Store.open({ store, driver: "directory" }))[Symbol.dispose]();
     assertEquals([...Deno.readDirSync(`${store}/staging`)], []);
   });
 });

@@ -1,0 +1,48 @@
+/**
+ * The digest of a file that is there already.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { type BlobLocation, openRegularFile } from "../blob/location.ts";
+import { createHasher, type DigestEngine, formatDigest } from "../core/hasher.ts";
+import { LayerfsError } from "../errors.ts";
+import type { Digest, DigestAlgorithm } from "../oci/digest.ts";
+import { storageError } from "../system_error.ts";
+
+/** Bytes read at once; after each, signals get their turn. */
+const PIECE_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Computes the digest of a range of a file, or of what there is of it.
+ *
+ * @throws {LayerfsError} `interrupted`, or as `openRegularFile`
+ */
+export async function digestFile(
+  { path, offset, length }: BlobLocation,
+  algorithm: DigestAlgorithm,
+  { engine, signal }: { readonly engine: DigestEngine; readonly signal: AbortSignal },
+): Promise<Digest> {
+  const hasher = createHasher(algorithm, engine);
+  const { fd } = openRegularFile(path);
+  try {
+    const piece = new Uint8Array(PIECE_BYTES);
+    for (let done = 0; done < length;) {
+      const wanted = Math.min(piece.length, length - done);
+      const count = fs.readSync(fd, piece, 0, wanted, offset + done);
+      if (count === 0) break;
+      hasher.update(piece.subarray(0, count));
+      done += count;
+      await new Promise((resolve) => setTimeout(resolve));
+      if (signal.aborted) {
+        throw new LayerfsError("interrupted", `Cannot read "${path}": interrupted`);
+      }
+    }
+    return formatDigest(algorithm, hasher.digest());
+  } catch (error) {
+    throw storageError(error, `Cannot read "${path}"`);
+  } finally {
+    fs.closeSync(fd);
+  }
+}

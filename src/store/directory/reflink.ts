@@ -1,0 +1,37 @@
+/**
+ * Whether files can share their blocks, which makes a copy of a tree cheap: on btrfs, xfs, bcachefs
+ * and newer OpenZFS.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { LayerfsError } from "../../errors.ts";
+import { isInterrupted, run } from "../../process.ts";
+import { storageError } from "../../system_error.ts";
+
+/** A whole block: filesystems keep smaller files elsewhere, and need not share those. */
+const PROBE_BYTES = 4096;
+
+/**
+ * Tries it in `directory`, which exists, and leaves nothing there.
+ *
+ * @throws {LayerfsError} `storage-full`, `storage` or `privilege-missing` where no file can be made
+ */
+export async function canReflink(directory: string): Promise<boolean> {
+  const probe = `${directory}/.reflink-${crypto.randomUUID()}`;
+  try {
+    fs.mkdirSync(probe, 0o700);
+    try {
+      fs.writeFileSync(`${probe}/from`, new Uint8Array(PROBE_BYTES));
+      const args = ["--reflink=always", "--", `${probe}/from`, `${probe}/to`];
+      const { code } = await run("cp", args);
+      if (!isInterrupted(code)) return code === 0;
+      throw new LayerfsError("interrupted", `Cannot probe "${directory}": interrupted`);
+    } finally {
+      fs.rmSync(probe, { recursive: true });
+    }
+  } catch (error) {
+    throw storageError(error, `Cannot probe "${directory}" for shared blocks`);
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Read-only views of the trees of layers: bind mounts at `views/<hex>` in the store.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { LayerfsError } from "../../errors.ts";
+import { lstatOrNull } from "../../layer/root_path.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { check, run } from "../../process.ts";
+import { errnoName, storageError } from "../../system_error.ts";
+import { layerName } from "../layer_record.ts";
+import { mountsBelow } from "../mounts.ts";
+
+/** The views of one store. */
+export class Views {
+  readonly #path: string;
+
+  /** @param path directory for them; absolute, made where it is missing */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Names of the layers that have one, whatever their number in one call. */
+  async mounted(): Promise<ReadonlySet<string>> {
+    if (lstatOrNull(this.#path) === null) return new Set();
+    const path = fs.realpathSync(this.#path);
+    const targets = await mountsBelow(path);
+    return new Set(targets.map((target) => target.slice(path.length + 1)));
+  }
+
+  /**
+   * Mounts `tree`, the tree of a layer, unless it is mounted.
+   *
+   * @returns where
+   * @throws {LayerfsError} `privilege-missing` for anybody but root
+   */
+  async mount(chainId: Digest, tree: string): Promise<string> {
+    const action = `Cannot mount layer ${chainId}`;
+    const view = this.#view(chainId);
+    if ((await this.mounted()).has(layerName(chainId))) return view;
+    if (Deno.uid() !== 0) {
+      const advice = `run as root, or read "${tree}", and change nothing there`;
+      throw new LayerfsError("privilege-missing", `${action}: only root can mount; ${advice}`);
+    }
+    try {
+      fs.mkdirSync(view, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw storageError(error, action);
+    }
+    check(await run("mount", ["--bind", tree, view]), action, "storage");
+    try {
+      // The flags of a bind mount are its own, and can be set by a second call only.
+      const args = ["--options", "remount,bind,ro", view];
+      check(await run("mount", args), action, "storage");
+      await checkReadOnly(view, action);
+    } catch (error) {
+      await this.unmount(chainId);
+      throw error;
+    }
+    return view;
+  }
+
+  /**
+   * Ends what {@linkcode Views.mount} did.
+   *
+   * @throws {LayerfsError} `busy`
+   */
+  async unmount(chainId: Digest): Promise<void> {
+    const action = `Cannot unmount layer ${chainId}`;
+    const view = this.#view(chainId);
+    if (lstatOrNull(view) === null) return;
+    if ((await this.mounted()).has(layerName(chainId))) {
+      const result = await run("umount", [view]);
+      const busy = /target is busy/.test(result.stderr);
+      const advice = busy ? "; end the processes that use it" : "";
+      check(result, `${action}${advice}`, busy ? "busy" : "storage");
+    }
+    try {
+      fs.rmdirSync(view);
+    } catch (error) {
+      if (errnoName(error) !== "ENOENT") throw storageError(error, action);
+    }
+  }
+
+  #view(chainId: Digest): string {
+    return `${this.#path}/${layerName(chainId)}`;
+  }
+}
+
+/** A bind mount has the device number of what it shows: only the list of mounts tells them apart. */
+async function checkReadOnly(view: string, action: string): Promise<void> {
+  const args = ["--noheadings", "--output", "VFS-OPTIONS", "--mountpoint", view];
+  const { code, stdout } = await run("findmnt", args);
+  if (code === 0 && stdout.trim().split(",").includes("ro")) return;
+  const state = code === 0 ? `it is mounted with "${stdout.trim()}"` : "it is not mounted";
+  throw new LayerfsError("storage", `${action}: ${state}, though mount(8) has succeeded`);
+}

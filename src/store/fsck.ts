@@ -1,0 +1,273 @@
+/**
+ * Whether names, records, datasets, mounts and contents of a store agree, and what can be mended.
+ *
+ * Mending never loses what somebody may want: a root filesystem whose record is gone gets a new
+ * record, a record whose root filesystem is gone gets a fresh clone. Only what cannot be of use to
+ * anybody is removed: litter, layers that are not whole (they are applied again when an image needs
+ * them), mounts in the store that belong to nothing.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import type { DigestEngine } from "../core/hasher.ts";
+import { LayerfsError } from "../errors.ts";
+import { digestAlgorithm } from "../oci/digest.ts";
+import { check, run } from "../process.ts";
+import { checkContents } from "./check_contents.ts";
+import { digestFile } from "./digest_file.ts";
+import type { ContainerRootfs, Strays } from "./driver.ts";
+import { findLitter } from "./gc.ts";
+import { ImageStore } from "./images.ts";
+import { layerName, layerOfName, type StoredLayer } from "./layer_record.ts";
+import { stackOf } from "./layer_stack.ts";
+import { mountsBelow } from "./mounts.ts";
+import type { Store } from "./store.ts";
+
+/** The kinds of problems. */
+export type ProblemKind =
+  /** Something a dead process has left. */
+  | "litter"
+  /** A layer's name without a whole layer, or one whose parent is gone. */
+  | "broken-layer"
+  /** A layer whose files or attributes are not those of its image. */
+  | "altered-layer"
+  /** A layer whose contents cannot be checked. */
+  | "unverifiable-layer"
+  /** A root filesystem without a container's record. */
+  | "missing-record"
+  /** A container's record without a root filesystem. */
+  | "missing-rootfs"
+  /** A container's record that cannot be read. */
+  | "damaged-record"
+  /** A mount in the store that belongs to no container and no layer. */
+  | "stray-mount"
+  /** A blob that an image needs is missing or not what its digest says; a damaged document. */
+  | "damaged-image";
+
+/** Something that is not as it should be. */
+export interface Problem {
+  readonly kind: ProblemKind;
+  /** What it is about: an id, a ChainID, a path. */
+  readonly subject: string;
+  /** For people to read. */
+  readonly detail: string;
+  /** Whether it was mended. */
+  readonly repaired: boolean;
+}
+
+/** What `fsck --json` prints. */
+export interface FsckResult {
+  /** How many of each were looked at. */
+  readonly checked: {
+    readonly layers: number;
+    readonly contents: number;
+    readonly containers: number;
+    readonly images: number;
+    readonly blobs: number;
+  };
+  readonly problems: readonly Problem[];
+}
+
+/** What fsck is to know of the containers, and to do for them. */
+export interface FsckContainers {
+  readonly containers: readonly ContainerRootfs[];
+  /** Records that cannot be read, and bundles in the store that have none. */
+  readonly damaged: readonly { readonly id: string; readonly message: string }[];
+  /** Writes a new record for a root filesystem that has none. */
+  readonly restoreRecord: (container: ContainerRootfs) => void;
+}
+
+/** How to check. */
+export interface FsckOptions {
+  /** Reads every file of every layer, and every blob. */
+  readonly deep: boolean;
+  /** Mends what can be mended. */
+  readonly repair: boolean;
+  readonly engine: DigestEngine;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Checks a store.
+ *
+ * @param store opened exclusively
+ */
+export async function checkStore(
+  store: Store,
+  known: FsckContainers,
+  options: FsckOptions,
+): Promise<FsckResult> {
+  return await new Fsck(store, known, options).run();
+}
+
+class Fsck {
+  readonly #store: Store;
+  readonly #known: FsckContainers;
+  readonly #options: FsckOptions;
+  readonly #problems: Problem[] = [];
+
+  constructor(store: Store, known: FsckContainers, options: FsckOptions) {
+    this.#store = store;
+    this.#known = known;
+    this.#options = options;
+  }
+
+  async run(): Promise<FsckResult> {
+    const { driver } = this.#store;
+    const strays = await driver.listStrays();
+    await this.#litter();
+    await this.#rootfs(strays.containers);
+    const layers = await this.#layers(strays.brokenLayers, await driver.listLayers());
+    await this.#mounts(layers);
+    const images = await this.#images();
+    const contents = this.#options.deep ? await this.#contents(layers) : 0;
+    return {
+      checked: {
+        layers: layers.length,
+        contents,
+        containers: this.#known.containers.length,
+        ...images,
+      },
+      problems: this.#problems,
+    };
+  }
+
+  /** Notes a problem, and mends it with `repair` where that was asked for. */
+  async #note(
+    kind: ProblemKind,
+    subject: string,
+    detail: string,
+    repair?: () => Promise<void> | void,
+  ): Promise<void> {
+    if (!this.#options.repair || repair === undefined) {
+      this.#problems.push({ kind, subject, detail, repaired: false });
+      return;
+    }
+    try {
+      await repair();
+      this.#problems.push({ kind, subject, detail, repaired: true });
+    } catch (error) {
+      if (!(error instanceof LayerfsError) || error.code === "interrupted") throw error;
+      const more = `${detail}; it could not be mended: ${error.message}`;
+      this.#problems.push({ kind, subject, detail: more, repaired: false });
+    }
+  }
+
+  async #litter(): Promise<void> {
+    const { driver, path } = this.#store;
+    for (const name of await findLitter(this.#store)) {
+      await this.#note("litter", name, "a process that died has left it", async () => {
+        await this.#store.sweep();
+        await driver.sweep(name);
+        if (fs.existsSync(`${path}/staging/${name}`)) {
+          throw new LayerfsError("busy", `Cannot sweep "${path}/staging/${name}": it is in use`);
+        }
+      });
+    }
+  }
+
+  /** Compares records with root filesystems. */
+  async #rootfs(strays: Strays["containers"]): Promise<void> {
+    const { containers, damaged, restoreRecord } = this.#known;
+    for (const { id, message } of damaged) await this.#note("damaged-record", id, message);
+    const known = new Set([...containers, ...damaged].map(({ id }) => id));
+    for (const stray of strays.filter(({ id }) => !known.has(id))) {
+      const detail = `there is a root filesystem for "${stray.rootfs}", and no record`;
+      await this.#note("missing-record", stray.id, detail, () => restoreRecord(stray));
+    }
+    const states = await this.#store.driver.rootfsStates(containers);
+    for (const container of containers.filter(({ id }) => !states.has(id))) {
+      const detail = "its record is there, its root filesystem is not; a new one has no changes";
+      await this.#note(
+        "missing-rootfs",
+        container.id,
+        detail,
+        () => this.#store.driver.createRootfs(container),
+      );
+    }
+  }
+
+  /** Returns the layers that are whole. */
+  async #layers(
+    broken: Strays["brokenLayers"],
+    layers: readonly StoredLayer[],
+  ): Promise<StoredLayer[]> {
+    const byId = new Map(layers.map((layer) => [layer.chainId, layer]));
+    for (const { name, reason } of broken) {
+      await this.#note("broken-layer", name, reason, async () => {
+        const chainId = layerOfName(name);
+        if (chainId === null) {
+          throw new LayerfsError("storage", `Cannot remove "${name}": layerfs gives no such name`);
+        }
+        await this.#store.driver.removeLayer(chainId);
+      });
+    }
+    const whole: StoredLayer[] = [];
+    for (const layer of layers) {
+      const stack = [...stackOf(layer.chainId, byId)];
+      if (stack.at(-1)?.parent === null) {
+        whole.push(layer);
+        continue;
+      }
+      const detail = `the layer below it, ${stack.at(-1)?.parent}, is missing`;
+      await this.#note("broken-layer", layer.chainId, detail);
+    }
+    return whole;
+  }
+
+  /** Looks for mounts below the store that are neither a root filesystem nor a view. */
+  async #mounts(layers: readonly StoredLayer[]): Promise<void> {
+    const { path } = this.#store;
+    const expected = new Set([
+      ...this.#known.containers.map(({ rootfs }) => rootfs),
+      ...layers.map(({ chainId }) => `${path}/views/${layerName(chainId)}`),
+    ]);
+    for (const mount of await mountsBelow(path)) {
+      if (mount === path || this.#isBelowContainer(mount) || expected.has(mount)) continue;
+      await this.#note(
+        "stray-mount",
+        mount,
+        "it belongs to no container and no layer",
+        async () => {
+          check(await run("umount", ["--", mount]), `Cannot unmount "${mount}"`, "busy");
+        },
+      );
+    }
+  }
+
+  /** Looks whether all that images need is there, and with `deep` whether it is what it says. */
+  async #images(): Promise<{ images: number; blobs: number }> {
+    const images = new ImageStore(this.#store.path);
+    const { problems } = await images.roots();
+    for (const { tag, digest, detail } of problems) {
+      await this.#note("damaged-image", tag ?? digest ?? "index.json", detail);
+    }
+    const blobs = images.blobs.list();
+    for (const blob of this.#options.deep ? blobs : []) {
+      const location = images.blobs.locate(blob.digest);
+      if (location === null) continue; // removed meanwhile
+      const algorithm = digestAlgorithm(blob.digest);
+      const found = await digestFile(location, algorithm, this.#options);
+      if (found === blob.digest) continue;
+      const detail = `the digest of its content is ${found}; without it, pull can bring it anew`;
+      await this.#note("damaged-image", blob.digest, detail, () => {
+        images.blobs.remove(blob.digest);
+      });
+    }
+    return { images: (await images.list()).images.length, blobs: blobs.length };
+  }
+
+  /** Compares the contents of layers with what their images say; returns how many. */
+  async #contents(layers: readonly StoredLayer[]): Promise<number> {
+    for (const { layer, kind, detail } of await checkContents(this.#store, layers, this.#options)) {
+      await this.#note(kind, layer.chainId, detail);
+    }
+    return layers.length;
+  }
+
+  /** What somebody has mounted in a container is his affair. */
+  #isBelowContainer(mount: string): boolean {
+    return this.#known.containers.some(({ rootfs }) => mount.startsWith(`${rootfs}/`));
+  }
+}

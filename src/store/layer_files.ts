@@ -1,0 +1,202 @@
+/**
+ * Layers that are directories, and the file in each that says what it is.
+ *
+ *     layers/<hex>/layer.json  its record, written last
+ *     layers/<hex>/<content>   its files; what they are called, and hold, is the driver's affair
+ *
+ * A layer exists when its `layer.json` can be read and agrees with its name. Whatever else is in the
+ * place of a layer is what a removal has left that was killed, or damage: nobody finds it, and a new
+ * layer takes its place.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { LayerfsError } from "../errors.ts";
+import { lstatOrNull } from "../layer/root_path.ts";
+import type { Traits } from "../layer/traits.ts";
+import { type Digest, digestProblem } from "../oci/digest.ts";
+import { check, run } from "../process.ts";
+import { errnoName, storageError } from "../system_error.ts";
+import { layerName, type LayerRecord } from "./layer_record.ts";
+import { removeTree } from "./remove_tree.ts";
+
+/** Name of the record in a layer's directory. */
+const LAYER_FILE = "layer.json";
+
+/** Form of {@linkcode LAYER_FILE}. */
+const VERSION = 1;
+
+/** A layer, as its `layer.json` has it. */
+export interface RecordedLayer extends LayerRecord {
+  /** Bytes on disk that it adds to the layers below it. */
+  readonly bytes: number;
+}
+
+/** All that is in the place of layers. */
+export interface LayerFiles {
+  readonly layers: readonly RecordedLayer[];
+  /** Names that are no layers, and why. */
+  readonly broken: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** The layers of one store. */
+export class LayerDirectory {
+  /** Absolute path; the layers' names are in it. */
+  readonly path: string;
+  readonly #content: string;
+
+  /** @param content name of the directory, within that of a layer, that a whole layer has */
+  constructor(path: string, content: string) {
+    this.path = path;
+    this.#content = content;
+  }
+
+  /** The directory of a layer. */
+  layer(chainId: Digest): string {
+    return `${this.path}/${layerName(chainId)}`;
+  }
+
+  /** The directory of a layer's files. */
+  content(chainId: Digest): string {
+    return `${this.layer(chainId)}/${this.#content}`;
+  }
+
+  /** The layer, or null where there is none, or none that is whole. */
+  find(chainId: Digest): RecordedLayer | null {
+    const found = this.#read(layerName(chainId));
+    return typeof found === "string" || found.chainId !== chainId ? null : found;
+  }
+
+  /** Everything that is there; nothing where the directory itself is not. */
+  list(): LayerFiles {
+    const layers: RecordedLayer[] = [];
+    const broken: { name: string; reason: string }[] = [];
+    for (const name of this.#names()) {
+      const found = this.#read(name);
+      if (typeof found === "string") broken.push({ name, reason: found });
+      else layers.push(found);
+    }
+    return { layers, broken };
+  }
+
+  /**
+   * Makes a layer of `directory`, which is on the same filesystem and holds its content: durable
+   * first, then named by one rename.
+   *
+   * @param measure bytes of the content; called when all of it is on disk
+   * @throws {LayerfsError} `conflict` where the layer is there, which stays as it is; `storage-full`,
+   * `storage`
+   */
+  async commit(
+    directory: string,
+    record: LayerRecord,
+    measure: () => Promise<number>,
+  ): Promise<void> {
+    const action = `Cannot commit layer ${record.chainId}`;
+    // Not every filesystem keeps the content of a file before the rename of its directory: layers of
+    // empty files have been found after a power failure (containerd#8895).
+    check(await run("sync", ["--file-system", directory]), action, "storage");
+    const bytes = await measure();
+    try {
+      writeDurably(`${directory}/${LAYER_FILE}`, { version: VERSION, ...record, bytes });
+      syncDirectory(directory);
+      const place = this.layer(record.chainId);
+      if (this.find(record.chainId) !== null) {
+        throw new LayerfsError("conflict", `${action}: it is there already`, {
+          chainId: record.chainId,
+        });
+      }
+      await removeTree(place); // a rest of one, if anything
+      fs.renameSync(directory, place);
+      syncDirectory(this.path);
+    } catch (error) {
+      throw storageError(error, action);
+    }
+  }
+
+  /** Removes a layer; its record first, so that what a kill leaves is no layer any more. */
+  async remove(chainId: Digest): Promise<void> {
+    const place = this.layer(chainId);
+    try {
+      fs.rmSync(`${place}/${LAYER_FILE}`, { force: true });
+    } catch (error) {
+      throw storageError(error, `Cannot remove layer ${chainId}`);
+    }
+    await removeTree(place);
+  }
+
+  #names(): string[] {
+    try {
+      return fs.readdirSync(this.path).sort();
+    } catch (error) {
+      if (errnoName(error) === "ENOENT") return [];
+      throw storageError(error, `Cannot list the layers in "${this.path}"`);
+    }
+  }
+
+  /** The layer of this name, or what is wrong with it. */
+  #read(name: string): RecordedLayer | string {
+    const file = `${this.path}/${name}/${LAYER_FILE}`;
+    let text: string;
+    try {
+      text = fs.readFileSync(file, "utf8");
+    } catch (error) {
+      const missing = ["ENOENT", "ENOTDIR"].includes(errnoName(error));
+      if (missing) return `it has no ${LAYER_FILE}: its removal was not finished`;
+      throw storageError(error, `Cannot read "${file}"`);
+    }
+    const layer = parseLayer(text);
+    if (layer === null) return `its ${LAYER_FILE} is damaged`;
+    if (layerName(layer.chainId) !== name) return `its ${LAYER_FILE} is that of ${layer.chainId}`;
+    if (lstatOrNull(`${this.path}/${name}/${this.#content}`)?.isDirectory()) return layer;
+    return `it has no directory "${this.#content}"`;
+  }
+}
+
+function writeDurably(file: string, value: unknown): void {
+  const fd = fs.openSync(file, "wx", 0o600);
+  try {
+    fs.writeFileSync(fd, JSON.stringify(value) + "\n");
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Makes the names in a directory durable. */
+function syncDirectory(path: string): void {
+  const fd = fs.openSync(path, "r");
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** The layer that `text` describes, or null where it is damaged, or of another version. */
+function parseLayer(text: string): RecordedLayer | null {
+  let value: Record<string, unknown>;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof value !== "object" || value === null || value.version !== VERSION) return null;
+  const { chainId, diffId, parent, bytes } = value;
+  const traits = parseTraits(value.traits);
+  if (!isDigest(chainId) || !isDigest(diffId) || traits === null) return null;
+  if ((parent !== null && !isDigest(parent)) || typeof bytes !== "number") return null;
+  return { chainId, diffId, parent, traits, bytes };
+}
+
+function isDigest(value: unknown): value is Digest {
+  return digestProblem(value) === null;
+}
+
+function parseTraits(value: unknown): Traits | null {
+  if (typeof value !== "object" || value === null) return null;
+  const { rawNames, fineTimes, directoryXattrs } = value as Record<string, unknown>;
+  if (typeof rawNames !== "boolean" || typeof fineTimes !== "boolean") return null;
+  return typeof directoryXattrs === "boolean" ? { rawNames, fineTimes, directoryXattrs } : null;
+}

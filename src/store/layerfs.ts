@@ -1,0 +1,287 @@
+/**
+ * LayerFS: layers that are applied once, and containers that are clones of them.
+ *
+ * Everything that is common to all drivers is decided here: what is made in which order, and under
+ * which locks. A layer is made by one process, while the others that want it wait; then all use it.
+ *
+ * @example
+ * ```ts ignore
+ * using store = await Store.open(options);
+ * const layerfs = new LayerFS(store);
+ * const result = await layerfs.createRootfs({ id, rootfs, top: image.chainId }, image.layers, work);
+ * ```
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import type { DigestEngine } from "../core/hasher.ts";
+import { LayerfsError } from "../errors.ts";
+import { applyLayers } from "../layer/apply_layers.ts";
+import type { ProgressListener } from "../layer/progress.ts";
+import { NO_TRAITS } from "../layer/traits.ts";
+import type { LayerBlob } from "../layer/unpack.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { ContainerRootfs, Driver, NewRootfs, Removal } from "./driver.ts";
+import { layerName, type LayerRecord } from "./layer_record.ts";
+import { isMountPoint } from "./mount_point.ts";
+import type { Store } from "./store.ts";
+
+/** A layer of an image, and its place in the stack. */
+export interface StackedBlob extends LayerBlob {
+  readonly diffId: Digest;
+  readonly chainId: Digest;
+}
+
+/** How a long work is done. */
+export interface Work {
+  readonly engine: DigestEngine;
+  /** Ends the work, which then leaves nothing behind. */
+  readonly signal: AbortSignal;
+  readonly onProgress: ProgressListener;
+}
+
+/** What was done for a stack of layers. */
+export interface Provided {
+  /** Layers that the store had already, and layers applied now. */
+  readonly reused: number;
+  readonly applied: number;
+  /** Bytes of the blobs read, and of the tar streams in them. */
+  readonly compressed: number;
+  readonly uncompressed: number;
+  /** What could not be kept, for people to read. */
+  readonly warnings: readonly string[];
+}
+
+/** A layer that is there, and what it took. */
+interface MadeLayer {
+  readonly record: LayerRecord;
+  readonly provided: Provided;
+}
+
+/** Nothing done. */
+export const NOTHING_PROVIDED: Provided = {
+  reused: 0,
+  applied: 0,
+  compressed: 0,
+  uncompressed: 0,
+  warnings: [],
+};
+
+export class LayerFS {
+  readonly #store: Store;
+  readonly #driver: Driver;
+
+  /** @param store opened to work in it */
+  constructor(store: Store) {
+    this.#store = store;
+    this.#driver = store.driver;
+  }
+
+  /**
+   * Makes the root filesystem of a container as a clone of the top layer; where layers are missing,
+   * they are applied first. A driver that keeps no layers has them all unpacked in its place.
+   *
+   * @param container its `top` is the ChainID of the last of `layers`
+   * @throws {LayerfsError} what is wrong with a layer, or with the storage
+   */
+  async createRootfs(
+    container: NewRootfs,
+    layers: readonly StackedBlob[],
+    work: Work,
+  ): Promise<Provided> {
+    if (!this.#driver.keepsLayers || container.top === null) {
+      await this.#driver.createRootfs({ ...container, top: null });
+      return await this.unpack(container.rootfs, layers, work);
+    }
+    // As a rule the layers are there: then this is all.
+    if (await this.#clones(container)) return { ...NOTHING_PROVIDED, reused: layers.length };
+    const provided = await this.provide(layers, work);
+    await this.#driver.createRootfs(container);
+    return provided;
+  }
+
+  async #clones(container: NewRootfs): Promise<boolean> {
+    try {
+      await this.#driver.createRootfs(container);
+      return true;
+    } catch (error) {
+      if (error instanceof LayerfsError && error.code === "not-found") return false;
+      throw error;
+    }
+  }
+
+  /** Unpacks layers into a directory that belongs to nobody else yet. */
+  async unpack(root: string, layers: readonly LayerBlob[], work: Work): Promise<Provided> {
+    if (layers.length === 0) return NOTHING_PROVIDED;
+    await using staging = this.#store.stage();
+    using _progress = announce(layers, work);
+    const job = {
+      root,
+      scratch: staging.path,
+      layers,
+      engine: work.engine,
+      asRoot: Deno.uid() === 0,
+      traits: NO_TRAITS,
+    };
+    const result = await applyLayers(job, work.signal, work.onProgress);
+    const sum = (key: "compressed" | "uncompressed") =>
+      result.layers.reduce((total, layer) => total + layer[key], 0);
+    return {
+      reused: 0,
+      applied: layers.length,
+      compressed: sum("compressed"),
+      uncompressed: sum("uncompressed"),
+      warnings: result.warnings,
+    };
+  }
+
+  /**
+   * Makes sure that all layers of a stack are there.
+   *
+   * @param layers the base first
+   */
+  async provide(layers: readonly StackedBlob[], work: Work): Promise<Provided> {
+    const found = await this.#driver.findLayers(layers.map(({ chainId }) => chainId));
+    const missing = layers.filter(({ chainId }) => !found.has(chainId));
+    using _progress = missing.length === 0 ? undefined : announce(missing, work);
+    let parent: LayerRecord | null = null;
+    let result = NOTHING_PROVIDED;
+    for (const [index, layer] of layers.entries()) {
+      const known = found.get(layer.chainId);
+      if (known !== undefined) {
+        parent = known;
+        result = { ...result, reused: result.reused + 1 };
+        continue;
+      }
+      const position = { first: index, total: layers.length };
+      const turn = { ...work, onProgress: shifted(work.onProgress, missing.indexOf(layer)) };
+      const made: MadeLayer = await this.#makeLayer(layer, parent, position, turn);
+      parent = made.record;
+      result = sumOf(result, made.provided);
+    }
+    return result;
+  }
+
+  /** Applies one layer, unless another process has done so since we looked. */
+  async #makeLayer(
+    layer: StackedBlob,
+    parent: LayerRecord | null,
+    position: { readonly first: number; readonly total: number },
+    work: Work,
+  ): Promise<MadeLayer> {
+    const { chainId, diffId } = layer;
+    using lock = await this.#store.lockLayer(chainId, work.signal);
+    const other = (await this.#driver.findLayers([chainId])).get(chainId);
+    if (other !== undefined) {
+      return { record: other, provided: { ...NOTHING_PROVIDED, reused: 1 } };
+    }
+    await using staging = this.#store.stage();
+    await using staged = await this.#driver.prepareLayer(chainId, parent, staging.name);
+    const skeleton = `${staging.path}/skeleton`;
+    const job = {
+      root: staged.root,
+      scratch: staging.path,
+      layers: [layer],
+      position,
+      engine: work.engine,
+      asRoot: Deno.uid() === 0,
+      traits: parent?.traits ?? NO_TRAITS,
+      onTop: parent !== null,
+      skeletons: [skeleton],
+    };
+    const result = await applyLayers(job, work.signal, work.onProgress);
+    const record = { chainId, diffId, parent: parent?.chainId ?? null, traits: result.traits };
+    if (work.signal.aborted) throw new LayerfsError("interrupted", "Cannot commit: interrupted");
+    fs.renameSync(skeleton, this.skeletonPath(chainId));
+    await staged.commit(record);
+    lock.remove();
+    const { compressed, uncompressed } = result.layers[0] ?? { compressed: 0, uncompressed: 0 };
+    return {
+      record,
+      provided: { reused: 0, applied: 1, compressed, uncompressed, warnings: result.warnings },
+    };
+  }
+
+  /** Removes a layer that no layer is on top of. That it is not there is no error. */
+  async removeLayer(chainId: Digest): Promise<Removal> {
+    const removal = await this.#driver.removeLayer(chainId);
+    fs.rmSync(this.skeletonPath(chainId), { force: true });
+    return removal;
+  }
+
+  /** Where the skeleton of a layer is (see layer/skeleton.ts). */
+  skeletonPath(chainId: Digest): string {
+    return `${this.#store.path}/skeletons/${layerName(chainId)}`;
+  }
+
+  /** Mounts the tree of a stack, read-only; returns where. */
+  async mountView(top: Digest, signal: AbortSignal): Promise<string> {
+    using _lock = await this.#store.lockLayer(top, signal);
+    return await this.#driver.mountLayer(top);
+  }
+
+  /** Ends what {@linkcode LayerFS.mountView} did. */
+  async unmountView(top: Digest, signal: AbortSignal): Promise<void> {
+    using _lock = await this.#store.lockLayer(top, signal);
+    await this.#driver.unmountLayer(top);
+  }
+
+  /** Shows `read` the tree of a stack, which stays mounted only if it was before. */
+  async withTree<T>(
+    top: Digest,
+    signal: AbortSignal,
+    read: (root: string) => Promise<T>,
+  ): Promise<T> {
+    const tree = this.#driver.treeOf(top);
+    if (tree !== null) return await read(tree);
+    using _lock = await this.#store.lockLayer(top, signal);
+    const view = this.viewPath(top);
+    const wasMounted = isMountPoint(view);
+    const root = await this.#driver.mountLayer(top);
+    try {
+      return await read(root);
+    } finally {
+      if (!wasMounted) await this.#driver.unmountLayer(top);
+    }
+  }
+
+  /** Where the tree of a stack is mounted. */
+  viewPath(top: Digest): string {
+    return `${this.#store.path}/views/${layerName(top)}`;
+  }
+
+  /** Mounts a container's root filesystem, if it is not. */
+  async mount(container: ContainerRootfs): Promise<void> {
+    using _lock = await this.#store.lockNames();
+    await this.#driver.mountRootfs(container);
+  }
+
+  /** Unmounts a container's root filesystem, if it is mounted. */
+  async unmount(container: ContainerRootfs): Promise<void> {
+    using _lock = await this.#store.lockNames();
+    await this.#driver.unmountRootfs(container);
+  }
+}
+
+/** Tells of the start of a work on layers, and of its end when it is disposed of. */
+function announce(layers: readonly LayerBlob[], { onProgress }: Work): Disposable {
+  const bytes = layers.reduce((sum, { location }) => sum + location.length, 0);
+  onProgress({ type: "start", layers: layers.length, bytes });
+  return { [Symbol.dispose]: () => onProgress({ type: "end" }) };
+}
+
+/** A listener that takes the steps of one layer for those of the layer `index` of several. */
+function shifted(onProgress: ProgressListener, index: number): ProgressListener {
+  return (event) => onProgress("layer" in event ? { ...event, layer: index } : event);
+}
+
+function sumOf(one: Provided, other: Provided): Provided {
+  return {
+    reused: one.reused + other.reused,
+    applied: one.applied + other.applied,
+    compressed: one.compressed + other.compressed,
+    uncompressed: one.uncompressed + other.uncompressed,
+    warnings: [...one.warnings, ...other.warnings],
+  };
+}

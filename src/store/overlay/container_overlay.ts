@@ -1,0 +1,153 @@
+/**
+ * A container's root filesystem: an overlay whose changes are in the bundle.
+ *
+ *     <bundle>/rootfs/         the mount point; of a container that began empty, its files
+ *     <bundle>/overlay/upper/  what the container has changed
+ *     <bundle>/overlay/work/   what overlayfs needs beside it
+ *
+ * The bundle may be on another filesystem than the layers.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import path from "node:path";
+import { LayerfsError } from "../../errors.ts";
+import { lstatOrNull } from "../../layer/root_path.ts";
+import { storageError } from "../../system_error.ts";
+import type { ContainerRootfs } from "../driver.ts";
+import { mountsBelow } from "../mounts.ts";
+import { removeTree } from "../remove_tree.ts";
+import { isMountPoint } from "../mount_point.ts";
+import { mountOverlay, SOURCE } from "./mount_overlay.ts";
+import { copyRootAttributes } from "./root_attributes.ts";
+import { ROOT_MODE } from "./staged_overlay.ts";
+import { checkUnused, unmount } from "./unmount.ts";
+
+export class ContainerOverlay {
+  readonly #id: string;
+  readonly #rootfs: string;
+  readonly #isPlain: boolean;
+  readonly #overlay: string;
+
+  constructor({ id, rootfs, top }: ContainerRootfs) {
+    this.#id = id;
+    this.#rootfs = rootfs;
+    this.#isPlain = top === null;
+    this.#overlay = `${path.dirname(rootfs)}/overlay`;
+  }
+
+  /** What only this container has. */
+  get own(): string {
+    return this.#isPlain ? this.#rootfs : `${this.#overlay}/upper`;
+  }
+
+  /** Whether it is there, mounted or not. */
+  get exists(): boolean {
+    return lstatOrNull(this.own)?.isDirectory() ?? false;
+  }
+
+  /** Whether it can be used as it is. */
+  get isMounted(): boolean {
+    return this.#isPlain ? this.exists : isMountPoint(this.#rootfs);
+  }
+
+  /**
+   * Makes it and mounts it. On an error, nothing is left of it.
+   *
+   * @param lowers `diff` of its layers, the top first; none for a container that begins empty
+   * @throws {LayerfsError} `conflict` where there is something in its place already, which stays
+   */
+  async create(lowers: readonly string[]): Promise<void> {
+    const action = `Cannot make the root filesystem of container "${this.#id}"`;
+    // An empty directory is no more than a place to mount at.
+    const taken = [this.#rootfs, `${this.#overlay}/upper`].find((place) => !isVacant(place));
+    if (taken !== undefined) {
+      throw new LayerfsError("conflict", `${action}: "${taken}" is there already`);
+    }
+    try {
+      await removeTree(this.#rootfs);
+      makeDirectory(this.#rootfs, action);
+      if (this.#isPlain) return;
+      await removeTree(this.#overlay);
+      makeDirectory(this.#overlay, action, 0o700);
+      makeDirectory(`${this.#overlay}/work`, action, 0o700);
+      makeDirectory(this.own, action);
+      await copyRootAttributes(lowers[0]!, this.own, action);
+      await this.#mount(lowers);
+    } catch (error) {
+      await this.remove();
+      throw error;
+    }
+  }
+
+  /** Mounts it, unless it is. */
+  async mount(lowers: () => readonly string[]): Promise<void> {
+    if (this.isMounted) return;
+    const action = `Cannot mount container "${this.#id}"`;
+    if (!this.exists) {
+      const state = `there is no directory "${this.own}"; remove the container`;
+      throw new LayerfsError("not-found", `${action}: ${state}`);
+    }
+    if (lstatOrNull(this.#rootfs) === null) makeDirectory(this.#rootfs, action);
+    await this.#mount(lowers());
+  }
+
+  /** Unmounts it, if it is. */
+  async unmount(): Promise<void> {
+    if (!this.#isPlain) await unmount(this.#rootfs, `Cannot unmount container "${this.#id}"`);
+  }
+
+  /**
+   * Unmounts and removes it, as far as it is there.
+   *
+   * @throws {LayerfsError} `busy`, with nothing removed. It is unmounted even so where only processes
+   * in other mount namespaces use it: a second mount beside theirs could see other files than they do
+   */
+  async remove(): Promise<void> {
+    const action = `Cannot remove container "${this.#id}"`;
+    // Whatever the container began with: a mount that is there must not have its files removed.
+    await unmount(this.#rootfs, action);
+    if (!this.#isPlain && this.exists) await checkUnused(this.#rootfs, this.#source, action);
+    const places = [this.#rootfs, this.#overlay].filter((place) => lstatOrNull(place) !== null);
+    for (const place of places) {
+      const [mount] = await mountsBelow(fs.realpathSync(place));
+      if (mount === undefined) continue;
+      const state = `"${mount}" is a mount point; unmount it first`;
+      throw new LayerfsError("busy", `${action}: ${state}`, { id: this.#id, mount });
+    }
+    for (const place of places) await removeTree(place);
+  }
+
+  /** What its mount is called, wherever it is: no other container has the same upper directory. */
+  get #source(): string {
+    const { dev, ino } = fs.lstatSync(this.own);
+    return `${SOURCE}-${dev}-${ino}`;
+  }
+
+  #mount(lowers: readonly string[]): Promise<void> {
+    return mountOverlay({
+      source: this.#source,
+      target: this.#rootfs,
+      lowers,
+      upper: { upper: this.own, work: `${this.#overlay}/work` },
+      links: `${this.#overlay}/links`,
+    });
+  }
+}
+
+/** Whether `place` is free, or an empty directory that nothing is mounted at. */
+function isVacant(place: string): boolean {
+  const stat = lstatOrNull(place);
+  if (stat === null) return true;
+  return stat.isDirectory() && !isMountPoint(place) && fs.readdirSync(place).length === 0;
+}
+
+function makeDirectory(place: string, action: string, mode = ROOT_MODE): void {
+  try {
+    fs.mkdirSync(place);
+    fs.chmodSync(place, mode); // whatever the umask
+  } catch (error) {
+    throw storageError(error, action);
+  }
+}

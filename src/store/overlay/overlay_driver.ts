@@ -1,0 +1,218 @@
+/**
+ * The driver for root on any Linux: every layer holds its own changes only, in overlayfs's format, and
+ * a container is an overlay of its layers and an upper directory.
+ *
+ *     layers/<hex>/layer.json  record of a layer (see layer_files.ts)
+ *     layers/<hex>/diff/       its own files: a device 0:0 hides a name of the layers below, the
+ *                              xattr trusted.overlay.opaque all that they have in a directory
+ *     staging/<name>/          a layer in the making (see staged_overlay.ts)
+ *     views/<hex>/             where a layer is mounted for somebody to read (see layer_views.ts)
+ *     <bundle>/overlay/        the changes of a container (see container_overlay.ts)
+ *
+ * Where overlayfs cannot be mounted, that is an error: no other driver takes over.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { LayerfsError } from "../../errors.ts";
+import { lstatOrNull } from "../../layer/root_path.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { storageError } from "../../system_error.ts";
+import { diskUsage } from "../disk_usage.ts";
+import type {
+  Capacity,
+  ContainerRootfs,
+  Driver,
+  NewRootfs,
+  Removal,
+  RootfsState,
+  StagedLayer,
+  Strays,
+} from "../driver.ts";
+import { LayerDirectory } from "../layer_files.ts";
+import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
+import { ContainerOverlay } from "./container_overlay.ts";
+import { LayerViews } from "./layer_views.ts";
+import { checkStack, overlaysBelow } from "./mount_overlay.ts";
+import { checkOverlay } from "./probe.ts";
+import { DIFF, StagedOverlay } from "./staged_overlay.ts";
+import { unmount } from "./unmount.ts";
+
+export class OverlayDriver implements Driver {
+  readonly name = "overlay";
+  readonly hasQuota = false;
+  readonly keepsLayers = true;
+  readonly #store: string;
+  readonly #layers: LayerDirectory;
+  readonly #views: LayerViews;
+
+  /** @param store absolute path */
+  constructor(store: string) {
+    this.#store = store;
+    this.#layers = new LayerDirectory(`${store}/layers`, DIFF);
+    this.#views = new LayerViews(store);
+  }
+
+  /**
+   * Makes sure too that overlayfs can be used: later, only the first layer on top of another would
+   * tell, or nothing would, where a filesystem takes mounts and cannot hide files.
+   */
+  async initialize(): Promise<void> {
+    await checkOverlay(this.#store);
+    await attempt(`Cannot use the store "${this.#store}"`, () => {
+      for (const place of [this.#layers.path, `${this.#store}/views`]) {
+        fs.mkdirSync(place, { recursive: true, mode: 0o700 });
+      }
+    });
+  }
+
+  findLayers(chainIds: readonly Digest[]): Promise<ReadonlyMap<Digest, LayerRecord>> {
+    return attempt("Cannot look for layers", () => {
+      const found = new Map<Digest, LayerRecord>();
+      for (const id of chainIds) {
+        const layer = this.#layers.find(id);
+        if (layer === null) continue;
+        const { chainId, diffId, parent, traits } = layer;
+        found.set(id, { chainId, diffId, parent, traits });
+      }
+      return found;
+    });
+  }
+
+  async listLayers(): Promise<readonly StoredLayer[]> {
+    const { layers } = this.#layers.list();
+    const mounted = await this.#views.mounted();
+    return layers.map((layer) => ({ ...layer, mounted: mounted.has(layerName(layer.chainId)) }));
+  }
+
+  async prepareLayer(
+    chainId: Digest,
+    parent: LayerRecord | null,
+    staging: string,
+  ): Promise<StagedLayer> {
+    const action = `Cannot make layer ${chainId}`;
+    const lowers = parent === null ? [] : this.#stackOf(parent.chainId);
+    // No container could be mounted on one more.
+    checkStack(`layer ${chainId}`, lowers.length + 1);
+    const directory = `${this.#store}/staging/${staging}`;
+    return await StagedOverlay.create(directory, lowers, this.#layers, action);
+  }
+
+  async removeLayer(chainId: Digest): Promise<Removal> {
+    await this.#views.unmount(chainId);
+    await this.#layers.remove(chainId);
+    return "removed";
+  }
+
+  /** A base layer's own files are its tree. */
+  treeOf(chainId: Digest): string | null {
+    return this.#layers.find(chainId)?.parent === null ? this.#layers.content(chainId) : null;
+  }
+
+  mountLayer(chainId: Digest): Promise<string> {
+    return this.#views.mount(chainId, () => this.#stackOf(chainId));
+  }
+
+  unmountLayer(chainId: Digest): Promise<void> {
+    return this.#views.unmount(chainId);
+  }
+
+  async createRootfs(container: NewRootfs): Promise<void> {
+    await new ContainerOverlay(container).create(this.#lowersOf(container));
+  }
+
+  async mountRootfs(container: ContainerRootfs): Promise<void> {
+    await new ContainerOverlay(container).mount(() => this.#lowersOf(container));
+  }
+
+  unmountRootfs(container: ContainerRootfs): Promise<void> {
+    return new ContainerOverlay(container).unmount();
+  }
+
+  removeRootfs(container: ContainerRootfs): Promise<void> {
+    return new ContainerOverlay(container).remove();
+  }
+
+  /** A container's own bytes are those of its upper directory; the mounted tree is not walked. */
+  async rootfsStates(
+    containers: readonly ContainerRootfs[],
+  ): Promise<ReadonlyMap<string, RootfsState>> {
+    const all = containers.map(({ id, ...rest }) => ({
+      id,
+      rootfs: new ContainerOverlay({ id, ...rest }),
+    })).filter(({ rootfs }) => rootfs.exists);
+    const bytes = await diskUsage(all.map(({ rootfs }) => rootfs.own));
+    return new Map(all.map(({ id, rootfs }) => {
+      return [id, { mounted: rootfs.isMounted, ownBytes: bytes.get(rootfs.own) ?? 0 }];
+    }));
+  }
+
+  /** Nothing but our overlays is unmounted: what else is mounted there is somebody's. */
+  async sweep(staging: string): Promise<void> {
+    const directory = `${this.#store}/staging/${staging}`;
+    if (lstatOrNull(directory) === null) return;
+    // The last one first, as one may be in another.
+    for (const name of (await overlaysBelow(directory)).reverse()) {
+      await unmount(`${directory}/${name}`, `Cannot sweep "${directory}"`);
+    }
+  }
+
+  /** Root filesystems are in bundles, all of them. */
+  async listStrays(): Promise<Strays> {
+    const staging = `${this.#store}/staging`;
+    const mounts = lstatOrNull(staging) === null ? [] : await overlaysBelow(staging);
+    return await attempt(`Cannot list the layers of "${this.#store}"`, () => ({
+      staging: [...new Set(mounts.map((name) => name.slice(0, name.indexOf("/"))))],
+      containers: [],
+      brokenLayers: this.#layers.list().broken,
+    }));
+  }
+
+  capacity(): Promise<Capacity> {
+    return attempt(`Cannot measure the filesystem of "${this.#store}"`, () => {
+      const { bsize, blocks, bfree, bavail } = fs.statfsSync(this.#store);
+      return { usedBytes: (blocks - bfree) * bsize, availableBytes: bavail * bsize };
+    });
+  }
+
+  #lowersOf({ top }: ContainerRootfs): string[] {
+    return top === null ? [] : this.#stackOf(top);
+  }
+
+  /**
+   * The `diff` directories of a layer and those below it, the top first, as overlayfs takes them.
+   *
+   * @throws {LayerfsError} `not-found` where the layer is not there, `storage` where one below is not,
+   * `unsupported` for more layers than the kernel stacks
+   */
+  #stackOf(top: Digest): string[] {
+    const diffs = new Map<Digest, string>();
+    for (let chainId: Digest | null = top; chainId !== null;) {
+      const action = `Cannot use layer ${top}`;
+      const layer = this.#layers.find(chainId);
+      if (layer === null && chainId === top) {
+        throw new LayerfsError("not-found", `${action}: the store has no such layer`, { chainId });
+      }
+      // A record that was tampered with may lead back to itself.
+      if (layer === null || diffs.has(chainId)) {
+        const state = layer === null ? "which is needed below it, is missing" : "is below itself";
+        const message = `${action}: layer ${chainId}, ${state}; run "layerfs fsck --repair"`;
+        throw new LayerfsError("storage", message, { chainId });
+      }
+      diffs.set(chainId, this.#layers.content(chainId));
+      chainId = layer.parent;
+    }
+    checkStack(`layer ${top}`, diffs.size);
+    return [...diffs.values()];
+  }
+}
+
+/** Does `work`, with its errors as those of a storage. */
+function attempt<T>(action: string, work: () => T): Promise<T> {
+  try {
+    return Promise.resolve(work());
+  } catch (error) {
+    return Promise.reject(storageError(error, action));
+  }
+}

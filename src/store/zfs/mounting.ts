@@ -1,0 +1,134 @@
+/**
+ * Mounting, unmounting and destroying datasets, with patience and with a look at the result.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { LayerfsError } from "../../errors.ts";
+import { errnoName, storageError } from "../../system_error.ts";
+import { describeHolders, holdersOf } from "../holders.ts";
+import { isMountPoint } from "../mount_point.ts";
+import { mountsBelow } from "../mounts.ts";
+import { propertiesOf } from "./properties.ts";
+import { patiently, tryZfs } from "./zfs.ts";
+import { failureError, type ZfsFailure } from "./zfs_failure.ts";
+
+/**
+ * Mounts `dataset`, whose property `mountpoint` is `place`, and makes sure that it is there: what is
+ * written to a directory that only should be a mount lands in the filesystem around it. zfs-fuse has
+ * 1,000 mounts at most, and reports success of more; and it mounts where its daemon is, which need
+ * not be our mount namespace.
+ *
+ * @param action begins the message of an error
+ * @param options of `zfs mount`
+ */
+export async function mountDataset(
+  dataset: string,
+  place: string,
+  action: string,
+  options: readonly string[] = [],
+): Promise<void> {
+  // What was unmounted a moment ago, zfs-fuse finds busy.
+  const { failure } = await patiently(
+    () => tryZfs(["mount", ...options, dataset]),
+    (result) => result.failure?.kind === "busy",
+  );
+  if (failure?.kind === "busy") throw await busyError(dataset, place, failure, action);
+  if (failure !== null && failure.kind !== "mounted") throw failureError(failure, action);
+  if (isMountPoint(place)) return;
+  const properties = await propertiesOf([dataset], dataset, ["mountpoint"], action);
+  const mountpoint = properties.get(dataset)?.get("mountpoint") ?? "none";
+  // Not to be left at a place that nobody knows of.
+  if (failure === null) await unmountDataset(dataset, mountpoint, action);
+  const state = mountpoint === place
+    ? `zfs has mounted "${dataset}", but not where we can see it: zfs-fuse mounts 1,000 datasets at ` +
+      "most, and in the mount namespace of its daemon; unmount some, or run in that namespace"
+    : `dataset "${dataset}" has mount point "${mountpoint}", not "${place}"; if the store has ` +
+      `moved, "zfs set mountpoint=${place} ${dataset}"`;
+  throw new LayerfsError("storage", `${action}: ${state}`, { dataset, path: place });
+}
+
+/**
+ * Ends a mount. That there is none is no error.
+ *
+ * @param target the dataset, or the path that it is mounted at
+ * @param place where that is
+ * @throws {LayerfsError} `busy`, naming the processes that use it; it is still mounted then
+ */
+export async function unmountDataset(target: string, place: string, action: string): Promise<void> {
+  const { failure } = await patiently(
+    () => tryZfs(["unmount", target]),
+    (result) => result.failure?.kind === "in-use",
+  );
+  if (failure === null || failure.kind === "no-dataset") return;
+  if (failure.kind === "in-use") throw await busyError(target, place, failure, action);
+  if (failure.kind !== "not-mounted") throw failureError(failure, action);
+  if (!isMountPoint(place)) return;
+  const state = `something that is not dataset "${target}" is mounted at "${place}"; unmount that`;
+  throw new LayerfsError("conflict", `${action}: ${state}`, { path: place });
+}
+
+/**
+ * Destroys a dataset with all below it: its own snapshots, never a clone. It is unmounted first
+ * where that is needed.
+ *
+ * @returns why it could not be, or null
+ */
+export async function destroyDataset(dataset: string): Promise<ZfsFailure | null> {
+  const { failure } = await patiently(
+    () => tryZfs(["destroy", "-r", dataset]),
+    (result) => result.failure?.kind === "busy" || result.failure?.kind === "in-use",
+  );
+  return failure;
+}
+
+/**
+ * A failure to destroy or to move a dataset as an error that says who is in the way.
+ *
+ * @param place where the dataset is, or was, mounted
+ */
+export async function refusalError(
+  failure: ZfsFailure,
+  dataset: string,
+  place: string,
+  action: string,
+): Promise<LayerfsError> {
+  const { kind, dependents } = failure;
+  if (kind === "busy" || kind === "in-use") return await busyError(dataset, place, failure, action);
+  if (kind !== "cloned") return failureError(failure, action);
+  const [first = "?", ...more] = dependents;
+  const others = more.length === 0 ? "" : ` and ${more.length} more`;
+  const state = `dataset "${first}"${others} depends on a snapshot of "${dataset}"; ` +
+    `destroy it, or "zfs promote" it`;
+  return new LayerfsError("conflict", `${action}: ${state}`, { dataset, dependent: first });
+}
+
+/** An error that names what is mounted inside, and which processes are there. */
+async function busyError(
+  dataset: string,
+  place: string,
+  failure: ZfsFailure,
+  action: string,
+): Promise<LayerfsError> {
+  const inner = (await mountsBelow(place)).filter((target) => target !== place);
+  const holders = describeHolders(await holdersOf(place, dataset));
+  const found = [
+    ...(holders === null ? [] : [`it is in use by ${holders}; end that first`]),
+    ...inner.slice(0, 1).map((path) => `"${path}" is mounted in it; unmount that first`),
+  ];
+  const state = found.length > 0 ? found.join("; ") : `${failure.said}; no process that uses it ` +
+    "can be seen";
+  return new LayerfsError("busy", `${action}: ${state}`, { path: place, holders });
+}
+
+/** Removes a mount point that nothing is mounted at; one that is not empty, or not there, stays. */
+export function removeMountPoint(place: string): void {
+  try {
+    fs.rmdirSync(place);
+  } catch (error) {
+    const name = errnoName(error);
+    if (name === "ENOENT" || name === "ENOTEMPTY" || name === "EBUSY") return;
+    throw storageError(error, `Cannot remove the mount point "${place}"`);
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Properties of many datasets in one call of `zfs get`.
+ *
+ * `zfs list` would print less, but gives exact bytes (-p) on OpenZFS only; `zfs get -p` does so on
+ * zfs-fuse too. There, listing takes about 0.65 ms a filesystem and 1.2 ms a snapshot (measured),
+ * however few properties are asked for.
+ *
+ * @module
+ */
+
+import { failureError, parseFailure } from "./zfs_failure.ts";
+import { run } from "../../process.ts";
+
+/** Values by property, by the name of the dataset or snapshot. "-" stands for no value. */
+export type Properties = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+/**
+ * Bytes of names that go into one command line. A program takes 2 MiB of arguments as a rule, of
+ * which the environment is part; an image's layers, and some hundred containers, need far less.
+ */
+const MAX_NAME_BYTES = 256 * 1024;
+
+/**
+ * The properties of those of `names` that there are. Where the names are too many for one command
+ * line, those of everything below `parent` instead: still one call.
+ *
+ * @param action begins the message of an error
+ */
+export async function propertiesOf(
+  names: readonly string[],
+  parent: string,
+  properties: readonly string[],
+  action: string,
+): Promise<Properties> {
+  const bytes = names.reduce((sum, name) => sum + name.length + 1, 0);
+  if (bytes > MAX_NAME_BYTES) return await propertiesBelow([parent], properties, action);
+  return await get(names, properties, action);
+}
+
+/** The properties of `parents`, of all datasets below them, and of the snapshots of those. */
+export function propertiesBelow(
+  parents: readonly string[],
+  properties: readonly string[],
+  action: string,
+): Promise<Properties> {
+  return get(["-r", ...parents], properties, action);
+}
+
+async function get(
+  targets: readonly string[],
+  properties: readonly string[],
+  action: string,
+): Promise<Properties> {
+  // No "--": zfs-fuse takes it for the list of properties. No name begins with "-".
+  const args = ["get", "-Hp", "-o", "name,property,value"];
+  const [flag, ...parents] = targets;
+  const recursive = flag === "-r" ? ["-r"] : [];
+  const names = flag === "-r" ? parents : targets;
+  const result = await run("zfs", [...args, ...recursive, properties.join(","), ...names]);
+  // It complains of each that is missing, a line each, and prints the others.
+  const complaints = result.stderr.split("\n").filter((line) => {
+    return line !== "" && !/^cannot open '.*': dataset does not exist$/.test(line);
+  });
+  if (result.code !== 0 && (complaints.length > 0 || result.stderr === "")) {
+    throw failureError(parseFailure(result.stderr), action);
+  }
+  return parseProperties(result.stdout);
+}
+
+/** Reads `zfs get -H -o name,property,value`. */
+export function parseProperties(stdout: string): Properties {
+  const all = new Map<string, Map<string, string>>();
+  for (const line of stdout.split("\n")) {
+    const [name, property, ...value] = line.split("\t");
+    if (name === undefined || property === undefined || value.length === 0) continue;
+    let properties = all.get(name);
+    if (properties === undefined) all.set(name, properties = new Map());
+    properties.set(property, value.join("\t"));
+  }
+  return all;
+}

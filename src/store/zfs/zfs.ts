@@ -1,0 +1,61 @@
+/**
+ * Calls of `zfs`.
+ *
+ * @module
+ */
+
+import { run } from "../../process.ts";
+import { failureError, type FailureKind, parseFailure, type ZfsFailure } from "./zfs_failure.ts";
+
+/** What a call gave. */
+export interface ZfsResult {
+  readonly stdout: string;
+  /** Null where it succeeded. */
+  readonly failure: ZfsFailure | null;
+}
+
+/** Runs `zfs`; that it fails is a result. */
+export async function tryZfs(args: readonly string[]): Promise<ZfsResult> {
+  const { code, stdout, stderr } = await run("zfs", args);
+  return { stdout, failure: code === 0 ? null : parseFailure(stderr) };
+}
+
+/**
+ * Runs `zfs`, which must succeed.
+ *
+ * @param action begins the message of an error
+ * @param but failures that are none
+ */
+export async function zfs(
+  args: readonly string[],
+  action: string,
+  ...but: readonly FailureKind[]
+): Promise<ZfsResult> {
+  const result = await tryZfs(args);
+  if (result.failure === null || but.includes(result.failure.kind)) return result;
+  throw failureError(result.failure, action);
+}
+
+/**
+ * Milliseconds to wait before each new try at something busy. What has just been unmounted, or used
+ * by a process that has just ended, is free within moments: zfs-fuse takes up to 50 ms (measured).
+ */
+const RETRY_DELAYS = [10, 20, 50, 100, 200, 400, 600] as const;
+
+/**
+ * Calls `attempt` until it gives something that is not busy, or patience ends.
+ *
+ * @returns what the last attempt gave
+ */
+export async function patiently<T>(
+  attempt: () => Promise<T>,
+  isBusy: (outcome: T) => boolean,
+): Promise<T> {
+  let outcome = await attempt();
+  for (const delay of RETRY_DELAYS) {
+    if (!isBusy(outcome)) break;
+    await new Promise((resolve) => setTimeout(resolve, delay));
+    outcome = await attempt();
+  }
+  return outcome;
+}

@@ -1,0 +1,285 @@
+/**
+ * The driver that keeps every layer as a ZFS snapshot, and every container as a clone of one.
+ *
+ * What there is says ZFS: the names of datasets (dataset_names.ts) and the user properties of
+ * layers' snapshots (layer_properties.ts). The driver itself keeps nothing on disk but the mount
+ * points `STORE/views/<hex>` of layers. No dataset mounts by itself (canmount=noauto).
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { LayerfsError, printable } from "../../errors.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { storageError } from "../../system_error.ts";
+import type {
+  Capacity,
+  ContainerRootfs,
+  Driver,
+  NewRootfs,
+  Removal,
+  RootfsState,
+  StagedLayer,
+  Strays,
+} from "../driver.ts";
+import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
+import { isMountPoint } from "../mount_point.ts";
+import { createRoots, missingRoot } from "./create_roots.ts";
+import { DatasetNames, DEFERRED, LAYER_SNAPSHOT } from "./dataset_names.ts";
+import { readRecord, RECORD_PROPERTIES } from "./layer_properties.ts";
+import {
+  destroyDataset,
+  mountDataset,
+  refusalError,
+  removeMountPoint,
+  unmountDataset,
+} from "./mounting.ts";
+import { propertiesBelow, propertiesOf } from "./properties.ts";
+import { createRootfs, removeRootfs } from "./rootfs_dataset.ts";
+import { StagedDataset } from "./staged_dataset.ts";
+import { findStrays, STRAY_PROPERTIES } from "./strays.ts";
+import { tryZfs, zfs } from "./zfs.ts";
+import { failureError } from "./zfs_failure.ts";
+
+export class ZfsDriver implements Driver {
+  readonly name = "zfs";
+  readonly hasQuota = true;
+  readonly keepsLayers = true;
+  readonly #store: string;
+  readonly #names: DatasetNames;
+
+  /**
+   * Looks at nothing yet.
+   *
+   * @param store absolute path of the store's directory, without symlinks
+   * @param dataset name of the root dataset
+   * @throws {LayerfsError} `usage` for a name that no dataset can have
+   */
+  constructor(store: string, dataset: string) {
+    this.#names = new DatasetNames(dataset);
+    if (printable(store) !== store) {
+      // They would have to be mount points, which `zfs get` prints a line each.
+      const message = `Cannot use the store "${store}" with ZFS: its path has control characters`;
+      throw new LayerfsError("usage", message, { store });
+    }
+    this.#store = store;
+  }
+
+  async initialize(): Promise<void> {
+    await createRoots(this.#names, this.#store);
+    try {
+      fs.mkdirSync(`${this.#store}/views`, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw storageError(error, `Cannot make "${this.#store}/views"`);
+    }
+  }
+
+  async findLayers(chainIds: readonly Digest[]): Promise<ReadonlyMap<Digest, LayerRecord>> {
+    if (chainIds.length === 0) return new Map();
+    const action = `Cannot look for layers in "${this.#names.layers}"`;
+    // R/layers is asked for as well, to tell a missing pool from missing layers.
+    const names = [this.#names.layers, ...chainIds.map((chainId) => this.#names.snapshot(chainId))];
+    const all = await propertiesOf(names, this.#names.layers, RECORD_PROPERTIES, action);
+    await this.#refuseMissing(all.has(this.#names.layers), action);
+    const found = new Map<Digest, LayerRecord>();
+    for (const chainId of chainIds) {
+      const record = readRecord(layerName(chainId), all.get(this.#names.snapshot(chainId)));
+      if (typeof record !== "string") found.set(chainId, record);
+    }
+    return found;
+  }
+
+  async listLayers(): Promise<readonly StoredLayer[]> {
+    const { layers } = this.#names;
+    const action = `Cannot list the layers in "${layers}"`;
+    const properties = ["used", "mounted", ...RECORD_PROPERTIES];
+    const all = await propertiesBelow([layers], properties, action);
+    await this.#refuseMissing(all.has(layers), action);
+    const found: StoredLayer[] = [];
+    for (const [name, own] of all) {
+      if (!name.startsWith(`${layers}/`) || name.includes("@")) continue;
+      const snapshot = all.get(`${name}@${LAYER_SNAPSHOT}`);
+      const record = readRecord(name.slice(layers.length + 1), snapshot);
+      if (typeof record === "string") continue;
+      // What a clone uses is what it does not share with its origin.
+      const bytes = Number(own.get("used"));
+      found.push({ ...record, bytes, mounted: own.get("mounted") === "yes" });
+    }
+    return found;
+  }
+
+  async prepareLayer(
+    chainId: Digest,
+    parent: LayerRecord | null,
+    staging: string,
+  ): Promise<StagedLayer> {
+    const layer = { chainId, parent, staging, view: this.#view(chainId) };
+    const removeBroken = (broken: Digest) => this.removeLayer(broken);
+    return await StagedDataset.create(this.#names, layer, removeBroken);
+  }
+
+  async removeLayer(chainId: Digest): Promise<Removal> {
+    const action = `Cannot remove layer ${chainId}`;
+    const dataset = this.#names.layer(chainId);
+    const view = this.#view(chainId);
+    if (isMountPoint(view)) await unmountDataset(dataset, view, action);
+    removeMountPoint(view);
+    const failure = await destroyDataset(dataset);
+    if (failure === null) return "removed";
+    if (failure.kind === "no-dataset") {
+      await this.#refuseMissing(false, action);
+      return "removed";
+    }
+    const { layers, containers, staging } = this.#names;
+    const own = failure.dependents.some((name) =>
+      [layers, containers, staging].some((place) => name.startsWith(`${place}/`)) &&
+      !name.startsWith(this.#names.staged(DEFERRED))
+    );
+    if (own || (failure.kind !== "cloned" && failure.kind !== "held")) {
+      throw await refusalError(failure, dataset, view, action);
+    }
+    // Its name is free from here on; what depends on the snapshot follows it to the new one.
+    const deferred = this.#names.deferred();
+    await zfs(["rename", dataset, deferred], action);
+    // Where the clone is one of another snapshot, or has just gone, a later sweep does the rest.
+    await zfs(["destroy", "-d", `${deferred}@${LAYER_SNAPSHOT}`], action, "no-dataset");
+    return "deferred";
+  }
+
+  /** A snapshot is seen below `.zfs` of a mounted dataset only, and on zfs-fuse not at all. */
+  treeOf(_chainId: Digest): null {
+    return null;
+  }
+
+  async mountLayer(chainId: Digest): Promise<string> {
+    const action = `Cannot mount layer ${chainId}`;
+    const view = this.#view(chainId);
+    // The property says so already, but for zfs-fuse: see create_roots.ts.
+    const options = ["-o", "ro"];
+    if (!isMountPoint(view)) await this.#mount(this.#names.layer(chainId), view, action, options);
+    return view;
+  }
+
+  async unmountLayer(chainId: Digest): Promise<void> {
+    const view = this.#view(chainId);
+    const action = `Cannot unmount layer ${chainId}`;
+    if (isMountPoint(view)) await unmountDataset(this.#names.layer(chainId), view, action);
+    removeMountPoint(view);
+  }
+
+  async createRootfs(container: NewRootfs): Promise<void> {
+    const failure = await createRootfs(this.#names, container);
+    if (failure === null) return;
+    const action = `Cannot create the root filesystem of container "${container.id}"`;
+    if (failure.kind !== "no-dataset" && failure.kind !== "no-parent") {
+      throw failureError(failure, action);
+    }
+    await this.#refuseMissing(false, action);
+    const state = `there is no layer ${container.top}`;
+    throw new LayerfsError("not-found", `${action}: ${state}`, { chainId: container.top });
+  }
+
+  async mountRootfs({ id, rootfs }: ContainerRootfs): Promise<void> {
+    if (isMountPoint(rootfs)) return;
+    const action = `Cannot mount the root filesystem of container "${id}"`;
+    await this.#mount(this.#names.container(id), rootfs, action);
+  }
+
+  async unmountRootfs({ id, rootfs }: ContainerRootfs): Promise<void> {
+    if (!isMountPoint(rootfs)) return;
+    const action = `Cannot unmount the root filesystem of container "${id}"`;
+    await unmountDataset(this.#names.container(id), rootfs, action);
+  }
+
+  async removeRootfs(container: ContainerRootfs): Promise<void> {
+    if (await removeRootfs(this.#names, container)) return;
+    const action = `Cannot remove the root filesystem of container "${container.id}"`;
+    await this.#refuseMissing(false, action);
+  }
+
+  async rootfsStates(
+    containers: readonly ContainerRootfs[],
+  ): Promise<ReadonlyMap<string, RootfsState>> {
+    if (containers.length === 0) return new Map();
+    const parent = this.#names.containers;
+    const action = `Cannot look for containers in "${parent}"`;
+    const names = [parent, ...containers.map(({ id }) => this.#names.container(id))];
+    const all = await propertiesOf(names, parent, ["used"], action);
+    await this.#refuseMissing(all.has(parent), action);
+    const states = new Map<string, RootfsState>();
+    for (const { id, rootfs } of containers) {
+      const used = all.get(this.#names.container(id))?.get("used");
+      if (used === undefined) continue;
+      states.set(id, { mounted: isMountPoint(rootfs), ownBytes: Number(used) });
+    }
+    return states;
+  }
+
+  async sweep(staging: string): Promise<void> {
+    const { staging: parent } = this.#names;
+    const dataset = this.#names.staged(staging);
+    const action = `Cannot sweep "${dataset}"`;
+    const all = await propertiesOf([parent, dataset], parent, ["mountpoint", "mounted"], action);
+    await this.#refuseMissing(all.has(parent), action);
+    const properties = all.get(dataset);
+    if (properties === undefined) return;
+    const place = properties.get("mountpoint") ?? "none";
+    const failure = await destroyDataset(dataset);
+    if (failure === null) {
+      // Where it was not mounted, somebody else may be about to mount the same layer there.
+      if (properties.get("mounted") === "yes") removeMountPoint(place);
+      return;
+    }
+    if (failure.kind !== "cloned" && failure.kind !== "held") {
+      throw await refusalError(failure, dataset, place, action);
+    }
+    // Killed between the two steps of a removal; or the removal still waits for what is foreign.
+    await tryZfs(["destroy", "-d", `${dataset}@${LAYER_SNAPSHOT}`]);
+    if (!staging.startsWith(DEFERRED)) throw await refusalError(failure, dataset, place, action);
+  }
+
+  async listStrays(): Promise<Strays> {
+    const { layers, containers, staging } = this.#names;
+    const action = `Cannot list what is in "${this.#names.root}"`;
+    const all = await propertiesBelow([layers, containers, staging], STRAY_PROPERTIES, action);
+    await this.#refuseMissing(all.has(layers), action);
+    return findStrays(this.#names, all);
+  }
+
+  async capacity(): Promise<Capacity> {
+    const { root } = this.#names;
+    const action = `Cannot measure dataset "${root}"`;
+    const all = await propertiesOf([root], root, ["used", "available"], action);
+    await this.#refuseMissing(all.has(root), action);
+    const bytes = (property: string) => Number(all.get(root)?.get(property));
+    return { usedBytes: bytes("used"), availableBytes: bytes("available") };
+  }
+
+  /** Where a layer's tree is mounted. */
+  #view(chainId: Digest): string {
+    return `${this.#store}/views/${layerName(chainId)}`;
+  }
+
+  async #mount(
+    dataset: string,
+    place: string,
+    action: string,
+    options: readonly string[] = [],
+  ): Promise<void> {
+    try {
+      await mountDataset(dataset, place, action, options);
+    } catch (error) {
+      if (error instanceof LayerfsError && error.code === "not-found") {
+        await this.#refuseMissing(false, action);
+      }
+      throw error;
+    }
+  }
+
+  /** Throws where something is missing because all of the store is. */
+  async #refuseMissing(isThere: boolean, action: string): Promise<void> {
+    if (isThere) return;
+    const error = await missingRoot(this.#names, action);
+    if (error !== null) throw error;
+  }
+}
