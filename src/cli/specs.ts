@@ -79,8 +79,9 @@ const CREATE_OPERANDS = {
   endOptions: true,
 } as const;
 
-const IMAGE_HELP = `IMAGE is oci:DIR[:TAG|@DIGEST], oci-archive:FILE[:TAG] or \
-docker-archive:FILE[:REPO:TAG]. An image that stands alone in its directory or archive needs no tag.`;
+const IMAGE_HELP = `IMAGE is oci:DIR[:TAG|@DIGEST], oci-archive:FILE[:TAG], \
+docker-archive:FILE[:REPO:TAG], or the name of an image of the store. An image that stands alone in \
+its directory or archive needs no tag.`;
 
 const create = command({
   summary: "Make a container from an image",
@@ -136,11 +137,114 @@ const ps = command({
   options: {},
 });
 
+const images = command({
+  summary: "List the images of the store",
+  help: "Lists the images that pull and squash have put into the store. With --quiet: names only.",
+  operands: { usage: [""], min: 0, max: 0 },
+  options: {},
+});
+
+const layers = command({
+  summary: "List the layers of the store",
+  help: "Lists the layers with their own sizes, and who needs them: images by name, containers by \
+id. With --quiet: their ChainIDs only.",
+  operands: { usage: [""], min: 0, max: 0 },
+  options: {},
+});
+
+const mount = command({
+  summary: "Mount a container or an image",
+  help: `Mounts a container's root filesystem again, after a reboot, say; or the tree of an image, \
+read-only. Prints the path. What is mounted already stays so.
+
+${IMAGE_HELP}`,
+  operands: { usage: ["ID|IMAGE"], min: 1, max: 1, completes: "container" },
+  options: { platform: CREATE_OPTIONS.platform },
+  cleansUp: true,
+  examples: ["mount web", "mount oci:images/debian:12"],
+});
+
+const unmount = command({
+  summary: "Unmount a container or an image",
+  help: "Ends what mount, or the making of a container, has begun. Nothing is lost.",
+  operands: { usage: ["ID|IMAGE"], min: 1, max: 1, completes: "container" },
+  options: { platform: CREATE_OPTIONS.platform },
+  cleansUp: true,
+  examples: ["unmount web", "unmount oci:images/debian:12"],
+});
+
+const pull = command({
+  summary: "Copy an image into the store",
+  help: `Copies manifest, configuration and layers as they are, each verified, and gives the image \
+a name in the store, by which the other commands take it. Prints its digest.
+
+${IMAGE_HELP}`,
+  operands: { usage: ["IMAGE"], min: 1, max: 1, completes: "image" },
+  options: {
+    as: text("NAME[:TAG]", "name in the store; the image's own tag where absent"),
+    platform: CREATE_OPTIONS.platform,
+  },
+  cleansUp: true,
+  examples: ["pull oci:images/debian:12 --as debian:12", "pull docker-archive:app.tar"],
+});
+
+const rmi = command({
+  summary: "Remove images from the store",
+  help: "Takes the names away and prints them. Layers and blobs stay until gc. An image that \
+containers were made of is kept, unless --force is given; the containers stay whole in any case.",
+  operands: { usage: ["IMAGE..."], min: 1, max: Infinity, completes: "image" },
+  options: { force: flag("also where containers were made of it", { short: "f" }) },
+  cleansUp: true,
+  examples: ["rmi debian:12"],
+});
+
+const squash = command({
+  summary: "Make an image of one layer from one of many",
+  help: `Merges all layers of an image into one, and puts the result into the store under a new \
+name. Prints its digest. The environment variable SOURCE_DATE_EPOCH (seconds) is its date.
+
+${IMAGE_HELP}`,
+  operands: { usage: ["IMAGE NAME[:TAG]"], min: 2, max: 2, completes: "image" },
+  options: { platform: CREATE_OPTIONS.platform },
+  cleansUp: true,
+  examples: ["squash oci:images/app:1.2 app:1.2-flat"],
+});
+
+const gc = command({
+  summary: "Remove what nothing needs",
+  help: "Removes layers and blobs that neither an image nor a container needs, and what killed \
+processes have left. Waits until nobody else works in the store. Prints what was removed.",
+  operands: { usage: [""], min: 0, max: 0 },
+  options: { "dry-run": flag("remove nothing, only print what would be", { short: "n" }) },
+  cleansUp: true,
+  examples: ["gc --dry-run", "gc"],
+});
+
+const fsck = command({
+  summary: "Check that the store is as it should be",
+  help: "Compares names, records, datasets and mounts, and prints one row a problem. Waits until \
+nobody else works in the store. The exit status is 7 where a problem stays.",
+  operands: { usage: [""], min: 0, max: 0 },
+  options: {
+    deep: flag("read all layers and blobs, and compare them with their digests"),
+    repair: flag("mend what can be mended without losing anything"),
+  },
+  cleansUp: true,
+  examples: ["fsck", "fsck --deep --repair"],
+});
+
+const df = command({
+  summary: "Show what the store takes",
+  help: "Shows how much space images, layers and containers take, and how much gc would free.",
+  operands: { usage: [""], min: 0, max: 0 },
+  options: {},
+});
+
 const inspect = command({
-  summary: "Show everything known of an image or a container",
+  summary: "Show everything known of an image, a container or a layer",
   help: `Prints JSON. A reference with a transport (oci:, oci-archive:, docker-archive:) is an \
-image; anything else names a container of the store.`,
-  operands: { usage: ["IMAGE|ID"], min: 1, max: 1, completes: "image" },
+image, a digest the ChainID of a layer; anything else names a container, else an image of the store.`,
+  operands: { usage: ["IMAGE|ID|LAYER"], min: 1, max: 1, completes: "image" },
   options: { platform: CREATE_OPTIONS.platform },
   examples: ["inspect web", "inspect --platform linux/arm64 oci:images/app:1.2"],
 });
@@ -176,7 +280,26 @@ const completions = command({
 });
 
 /** Every command, in the order in which help lists them. */
-export const SPECS = { create, run, rm, ps, inspect, validate, info, completions };
+export const SPECS = {
+  create,
+  run,
+  rm,
+  ps,
+  mount,
+  unmount,
+  pull,
+  images,
+  rmi,
+  squash,
+  layers,
+  inspect,
+  validate,
+  gc,
+  fsck,
+  df,
+  info,
+  completions,
+};
 
 /** The name of a command. */
 export type CommandName = keyof typeof SPECS;

@@ -7,6 +7,8 @@
 import fs from "node:fs";
 import path from "node:path";
 import { LayerfsError } from "../errors.ts";
+import { ROOTFS } from "../store/claim.ts";
+import type { ContainerRootfs } from "../store/driver.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { type ContainerRecord, readRecord } from "./record.ts";
 
@@ -52,8 +54,15 @@ export function getContainer(store: string, id: string): Container {
   );
 }
 
-/** All containers of `store`, by name; none where there is no store yet. */
-export function allContainers(store: string): Container[] {
+/**
+ * All containers of `store`, by name; none where there is no store yet.
+ *
+ * @param onDamaged takes what is wrong with one whose record cannot be read, which is left out
+ */
+export function allContainers(
+  store: string,
+  onDamaged: (error: LayerfsError, id: string) => void,
+): Container[] {
   let names: string[];
   try {
     names = fs.readdirSync(`${path.resolve(store)}/containers`);
@@ -61,5 +70,51 @@ export function allContainers(store: string): Container[] {
     if (errnoName(error) === "ENOENT") return [];
     throw storageError(error, `Cannot list the containers of "${store}"`);
   }
-  return names.sort().flatMap((id) => findContainer(store, id) ?? []);
+  return names.sort().flatMap((id) => {
+    try {
+      return findContainer(store, id) ?? [];
+    } catch (error) {
+      if (!(error instanceof LayerfsError)) throw error;
+      onDamaged(error, id);
+      return [];
+    }
+  });
+}
+
+/** The root filesystem of a container, as drivers take it. */
+export function rootfsOf({ id, bundle, record }: Container): ContainerRootfs {
+  return { id, rootfs: `${bundle}/${ROOTFS}`, top: record.top };
+}
+
+/**
+ * Refuses a name or a place that is taken.
+ *
+ * @param store path of the store
+ * @throws {LayerfsError} `conflict`
+ */
+export function checkFree(store: string, id: string, bundle: string): void {
+  if (findContainer(store, id) !== null) {
+    throw new LayerfsError(
+      "conflict",
+      `Cannot create container "${id}": there is one of that name; take another --name, or remove ` +
+        `it with layerfs rm ${id}`,
+      { id },
+    );
+  }
+  let names: string[];
+  try {
+    names = fs.readdirSync(bundle);
+  } catch (error) {
+    if (errnoName(error) === "ENOENT") return;
+    throw storageError(error, `Cannot use bundle directory "${bundle}"`);
+  }
+  if (names.length === 0) return;
+  const isInStore = bundle === containerPath(store, id);
+  throw new LayerfsError(
+    "conflict",
+    isInStore
+      ? `Cannot create container "${id}": one of that name is being made or removed; try again`
+      : `Cannot use bundle directory "${bundle}": it is not empty`,
+    { id, bundle },
+  );
 }

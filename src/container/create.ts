@@ -9,18 +9,20 @@ import path from "node:path";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import type { ProgressListener } from "../layer/progress.ts";
+import type { Digest } from "../oci/digest.ts";
 import { formatPlatform } from "../oci/platform.ts";
-import type { DriverName, RootfsResult } from "../store/driver.ts";
+import { Claim, ROOTFS } from "../store/claim.ts";
+import type { DriverName, NewRootfs } from "../store/driver.ts";
+import { LayerFS, type Provided } from "../store/layerfs.ts";
 import type { Staging } from "../store/staging.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { storageError } from "../system_error.ts";
 import { writeBundle } from "./bundle_files.ts";
-import { containerPath } from "./containers.ts";
+import { checkFree, containerPath } from "./containers.ts";
 import { findOrigin, type Origin, type OriginOptions } from "./origin.ts";
 import type { Overrides } from "./overrides.ts";
-import { checkFree, publishBundle } from "./publish.ts";
-import { checkId, type ImageRecord, type RootfsOrigin, writeRecord } from "./record.ts";
-import { type RootfsContext, rootfsFromImage, rootfsFromPath } from "./rootfs.ts";
+import { checkId, formatRecord, type ImageRecord, type RootfsOrigin } from "./record.ts";
+import { rootfsFromPath } from "./rootfs.ts";
 
 /** What to make a container of, and how. */
 export interface CreateOptions extends StoreOptions, OriginOptions {
@@ -65,8 +67,8 @@ export interface CreateResult {
 }
 
 /**
- * Makes a container: verifies the image, makes its root filesystem and writes its bundle. All is
- * made in a staging directory and renamed into place at the end; on any error, nothing stays.
+ * Makes a container: verifies the image, makes its root filesystem and writes its bundle. It exists
+ * once it has its record, which comes last; on any error, nothing stays.
  *
  * @example
  * ```ts ignore
@@ -89,12 +91,13 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   checkId(id);
   const destination = bundlePath(options, id);
   checkFree(options.store, id, destination);
-  const origin = await findOrigin(options);
-  const store = await Store.open(options);
+  const origin = await findOrigin(options, options.store);
+  using store = await Store.open(options, "shared", options.signal);
   checkQuota(store, options.overrides);
+  const bundle = withoutSymlinks(destination);
   await using staging = store.stage();
-  const bundle = makeBundleDirectory(store, staging, destination);
-  const made = await makeRootfs(origin, options, store, staging, bundle);
+  await using claim = await claimBundle(store, staging, id, bundle, topLayer(origin));
+  const made = await makeRootfs(origin, options, store, id, bundle);
   const image = origin.source === "image" ? origin.image : null;
   const warnings = [
     ...(origin.source === "fallback" ? [`used the fallback rootfs: ${origin.reason}`] : []),
@@ -109,21 +112,21 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     }),
   ];
   const record = imageRecord(origin);
-  writeRecord(bundle, {
+  if (options.signal.aborted) throw new LayerfsError("interrupted", "Cannot create: interrupted");
+  claim.commit(formatRecord({
     version: 1,
     id,
     created: new Date().toISOString(),
     driver: store.driver.name,
     source: origin.source,
+    top: topLayer(origin),
     image: record,
-  });
-  if (options.signal.aborted) throw new LayerfsError("interrupted", "Cannot create: interrupted");
-  await publishBundle(store, id, bundle, destination);
+  }));
   const { reused, applied, compressed, uncompressed } = made;
   return {
     id,
-    bundle: destination,
-    rootfs: `${destination}/rootfs`,
+    bundle,
+    rootfs: `${bundle}/${ROOTFS}`,
     driver: store.driver.name,
     source: origin.source,
     image: record,
@@ -147,6 +150,15 @@ function bundlePath({ store, bundle }: CreateOptions, id: string): string {
   );
 }
 
+/** The place itself, as mounts and other programs will name it. */
+function withoutSymlinks(destination: string): string {
+  try {
+    return `${fs.realpathSync(path.dirname(destination))}/${path.basename(destination)}`;
+  } catch (error) {
+    throw storageError(error, `Cannot make a bundle at "${destination}"`);
+  }
+}
+
 /** A limit that nothing keeps would be worse than none. */
 function checkQuota(store: Store, { quota }: Overrides): void {
   if (quota === undefined || store.driver.hasQuota) return;
@@ -157,39 +169,45 @@ function checkQuota(store: Store, { quota }: Overrides): void {
   );
 }
 
-/** Makes the directory that becomes the bundle, on the filesystem of `destination`. */
-function makeBundleDirectory(store: Store, staging: Staging, destination: string): string {
-  try {
-    if (destination.startsWith(`${store.path}/containers/`)) {
-      fs.mkdirSync(`${staging.path}/bundle`, 0o700);
-      return `${staging.path}/bundle`;
-    }
-    return staging.besides(destination);
-  } catch (error) {
-    throw storageError(error, `Cannot make a bundle for "${destination}"`);
-  }
+/** ChainID of the layer that the root filesystem is a clone of. */
+function topLayer(origin: Origin): Digest | null {
+  return origin.source === "image" ? origin.image.chainId : null;
 }
 
-function makeRootfs(
+/** Takes the name and the place of the container, as far as nobody else has them. */
+async function claimBundle(
+  store: Store,
+  staging: Staging,
+  id: string,
+  bundle: string,
+  top: Digest | null,
+): Promise<Claim> {
+  using _lock = await store.lockNames();
+  checkFree(store.path, id, bundle);
+  const claimed = { id, bundle, name: containerPath(store.path, id), top };
+  return Claim.create(claimed, store.driver, staging);
+}
+
+async function makeRootfs(
   origin: Origin,
   options: CreateOptions,
   store: Store,
-  staging: Staging,
+  id: string,
   bundle: string,
-): Promise<RootfsResult> {
-  const rootfs = `${bundle}/rootfs`;
-  fs.mkdirSync(rootfs, 0o755);
-  const context: RootfsContext = {
-    driver: store.driver,
-    rootfs,
-    scratch: staging.path,
-    engine: options.engine,
-    signal: options.signal,
-    onProgress: options.onProgress ?? (() => {}),
+): Promise<Provided> {
+  const { engine, signal, onProgress = () => {} } = options;
+  const { quota } = options.overrides;
+  const layerfs = new LayerFS(store);
+  const container: NewRootfs = {
+    id,
+    rootfs: `${bundle}/${ROOTFS}`,
+    top: topLayer(origin),
+    ...(quota === undefined ? {} : { quota }),
   };
+  const work = { engine, signal, onProgress };
   return origin.source === "image"
-    ? rootfsFromImage(origin.image, context)
-    : rootfsFromPath(origin.path, context);
+    ? await layerfs.createRootfs(container, origin.image.layers, work)
+    : await rootfsFromPath(origin.path, layerfs, container, work);
 }
 
 function imageRecord(origin: Origin): ImageRecord | null {

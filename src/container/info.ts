@@ -8,7 +8,7 @@ import path from "node:path";
 import { LayerfsError } from "../errors.ts";
 import { formatPlatform, hostPlatform } from "../oci/platform.ts";
 import { run } from "../process.ts";
-import { chooseDriver, type StoreOptions } from "../store/store.ts";
+import { chooseDriver, type StoreOptions } from "../store/settings.ts";
 import { allContainers } from "./containers.ts";
 
 /** A program that layerfs may start, and the first line it says of its version. */
@@ -42,12 +42,12 @@ const PROGRAMS = ["tar", "xargs", "cp", "du", "unshare", "findmnt", "runc", "cru
 
 /** Finds out what this store and this machine offer. Changes nothing. */
 export async function storeInfo(options: StoreOptions): Promise<StoreInfo> {
-  const { name, reason } = chooseDriver(options);
+  const { name, reason } = await chooseDriver(options);
   return {
     store: path.resolve(options.store),
     driver: name,
     driverReason: reason,
-    containers: allContainers(options.store).length,
+    containers: allContainers(options.store, () => {}).length,
     platform: formatPlatform(hostPlatform()),
     user: Deno.uid() === 0 ? "root" : "ordinary",
     programs: await Promise.all(PROGRAMS.map(programInfo)),

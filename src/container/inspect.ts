@@ -53,11 +53,15 @@ export function inspectContainer(options: StoreOptions, id: string): ContainerDe
 /**
  * Everything known of the image that `reference` names for `platform` (the host's by default).
  *
+ * @param store path of the store whose images have bare names
  * @throws {LayerfsError} `not-found`, `platform-not-found`, or what is wrong with its documents
  */
-export async function inspectImage(reference: string, platform?: string): Promise<ImageDetails> {
+export async function inspectImage(
+  reference: string,
+  { platform, store }: { readonly platform?: string; readonly store?: string } = {},
+): Promise<ImageDetails> {
   const wanted = platform === undefined ? hostPlatform() : parsePlatform(platform);
-  const image = await resolveImage(reference, wanted);
+  const image = await resolveImage(reference, wanted, store);
   const layers = image.layers.map(({ digest, location, descriptor, diffId, chainId }) => ({
     digest,
     size: location.length,

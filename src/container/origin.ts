@@ -30,9 +30,10 @@ export interface OriginOptions {
  * Finds the image. Only where it is not to be had does a fallback stand in for it: never where it
  * was found and is invalid, as that may be an attack.
  *
+ * @param store path of the store whose images have bare names
  * @throws {LayerfsError} `not-found`, `platform-not-found`, or what is wrong with the image
  */
-export async function findOrigin(options: OriginOptions): Promise<Origin> {
+export async function findOrigin(options: OriginOptions, store: string): Promise<Origin> {
   if (options.rootfs !== undefined) return { source: "rootfs", path: options.rootfs };
   if (options.image === undefined) {
     throw new LayerfsError("usage", "Cannot create a container: no image and no --rootfs is given");
@@ -41,7 +42,7 @@ export async function findOrigin(options: OriginOptions): Promise<Origin> {
     ? hostPlatform()
     : parsePlatform(options.platform);
   try {
-    return { source: "image", image: await resolveImage(options.image, platform) };
+    return { source: "image", image: await resolveImage(options.image, platform, store) };
   } catch (error) {
     const missing = error instanceof LayerfsError && error.code === "not-found";
     if (!missing || options.fallback === undefined) throw error;

@@ -7,6 +7,7 @@
 import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
+import { RECORD_FILE } from "../store/claim.ts";
 import type { DriverName } from "../store/driver.ts";
 import { errnoName, storageError } from "../system_error.ts";
 
@@ -39,12 +40,11 @@ export interface ContainerRecord {
   readonly driver: DriverName;
   /** Where the root filesystem came from. */
   readonly source: RootfsOrigin;
+  /** ChainID of the layer that the root filesystem began as; null where it began empty. */
+  readonly top: Digest | null;
   /** The image; null where the container has none. */
   readonly image: ImageRecord | null;
 }
-
-/** Name of the record in a bundle. */
-export const RECORD_FILE = "layerfs.json";
 
 /** A container id as runc and crun take it, short enough for a host name. */
 const ID = /^[a-zA-Z0-9][a-zA-Z0-9_.+-]{0,62}$/;
@@ -59,10 +59,9 @@ export function checkId(id: string): void {
   );
 }
 
-/** Writes the record into `bundle`. */
-export function writeRecord(bundle: string, record: ContainerRecord): void {
-  const text = JSON.stringify(record, null, 2) + "\n";
-  fs.writeFileSync(`${bundle}/${RECORD_FILE}`, text, { mode: 0o600, flag: "wx" });
+/** The text of a record. */
+export function formatRecord(record: ContainerRecord): string {
+  return JSON.stringify(record, null, 2) + "\n";
 }
 
 /**

@@ -4,17 +4,17 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
+import { Claim } from "../store/claim.ts";
 import { mountsBelow } from "../store/mounts.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { storageError } from "../system_error.ts";
-import { type Container, containerPath, getContainer } from "./containers.ts";
+import { type Container, containerPath, getContainer, rootfsOf } from "./containers.ts";
 import { findRunning, stopContainer } from "./runtime.ts";
 
 /**
- * Removes containers. Each goes as a whole: it is renamed out of its place first, so that a kill
- * leaves litter, never half a container.
+ * Removes containers. Each goes as a whole: it loses its record first, so that a kill leaves litter,
+ * never half a container.
  *
  * @param force also those that run: their processes are killed
  * @returns the ids that were removed, as given
@@ -26,7 +26,7 @@ export async function removeContainers(
   force: boolean,
 ): Promise<string[]> {
   const wanted = [...new Set(ids)].map((id) => getContainer(options.store, id));
-  const store = await Store.open(options);
+  using store = await Store.open(options);
   for (const container of wanted) {
     await stop(container, force);
     using _lock = await store.lockNames();
@@ -55,9 +55,10 @@ async function stop({ id, bundle }: Container, force: boolean): Promise<void> {
   await stopContainer(id, running);
 }
 
-async function remove(store: Store, { id, bundle }: Container): Promise<void> {
-  const name = containerPath(store.path, id);
-  const [mount] = await mountsBelow(bundle);
+async function remove(store: Store, container: Container): Promise<void> {
+  const { id, bundle } = container;
+  const rootfs = rootfsOf(container);
+  const mount = (await mountsBelow(bundle)).find((path) => path !== rootfs.rootfs);
   if (mount !== undefined) {
     throw new LayerfsError(
       "busy",
@@ -67,12 +68,16 @@ async function remove(store: Store, { id, bundle }: Container): Promise<void> {
   }
   await using staging = store.stage();
   try {
-    if (bundle === fs.realpathSync(store.path) + `/containers/${id}`) {
-      fs.renameSync(name, `${staging.path}/bundle`);
-    } else {
-      fs.renameSync(bundle, `${staging.besides(bundle)}/bundle`);
-      fs.unlinkSync(name);
+    const name = containerPath(store.path, id);
+    const claimed = { id, bundle, name, top: rootfs.top };
+    const claim = Claim.take(claimed, store.driver, staging);
+    try {
+      await store.driver.removeRootfs(rootfs);
+    } catch (error) {
+      claim.giveBack();
+      throw error;
     }
+    await claim.discard();
   } catch (error) {
     throw storageError(error, `Cannot remove container "${id}"`);
   }

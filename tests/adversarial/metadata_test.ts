@@ -65,13 +65,15 @@ for (const umask of ["077", "000"]) {
       const granted = [
         "--allow-read",
         "--allow-write",
-        "--allow-run=tar",
+        "--allow-run=tar,cp,xargs,find",
         "--allow-sys=uid,gid,userInfo",
       ];
       const program = new URL("../../mod.ts", import.meta.url).pathname;
       const run = [Deno.execPath(), "run", "--quiet", "--allow-env", ...granted, program];
       const create = [
         "create",
+        "--driver",
+        "directory",
         "--store",
         w.store,
         "--platform",

@@ -46,7 +46,7 @@ Deno.test("every script knows every command and option", () => {
 });
 
 Deno.test("bash completes commands", async () => {
-  assertEquals(await bash("i"), "inspect info");
+  assertEquals(await bash("i"), "images inspect info");
   assertEquals(await bash("--json", "cr"), "create");
   assertEquals(await bash("--store", "/tmp", "cr"), "create");
 });

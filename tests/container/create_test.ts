@@ -217,10 +217,10 @@ Deno.test("rm takes a name that is given twice for one container", () =>
 
 Deno.test("inspect shows an image's documents and layers", () =>
   withHello(async (_, options) => {
-    const details = await inspectImage(options.image!, "linux/arm64");
+    const details = await inspectImage(options.image!, { platform: "linux/arm64" });
     assertEquals(details.config.architecture, "arm64");
     assertEquals(details.layers.length, 1);
     assertEquals(details.layers[0]?.chainId, details.chainId!);
-    const inspect = () => inspectImage(options.image!, "linux/s390x");
+    const inspect = () => inspectImage(options.image!, { platform: "linux/s390x" });
     await assertFails(inspect, "platform-not-found", "linux/amd64");
   }));

@@ -17,7 +17,7 @@ export async function ps(
   _input: Input<(typeof SPECS)["ps"]["options"]>,
   context: Context,
 ): Promise<Outcome> {
-  const containers = await listContainers(context.store());
+  const containers = await listContainers(context.store(), context.onWarning);
   const rows = containers.map(({ id, image, created, driver, mounted, ownBytes, bundle }) => [
     id,
     image ?? "-",

@@ -1,0 +1,22 @@
+/**
+ * `layerfs mount`.
+ *
+ * @module
+ */
+
+import { mount as mountSubject } from "../../container/mount.ts";
+import type { Context, Input, Outcome } from "../context.ts";
+import type { SPECS } from "../specs.ts";
+import { storeWork } from "../store_work.ts";
+
+/** Mounts a container or an image and prints the path. */
+export async function mount(
+  { values, operands }: Input<(typeof SPECS)["mount"]["options"]>,
+  context: Context,
+): Promise<Outcome> {
+  const path = await mountSubject(
+    { ...storeWork(context), platform: values.platform },
+    operands[0] ?? "",
+  );
+  return { document: { path }, text: `${path}\n` };
+}

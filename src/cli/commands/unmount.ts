@@ -1,0 +1,20 @@
+/**
+ * `layerfs unmount`.
+ *
+ * @module
+ */
+
+import { unmount as unmountSubject } from "../../container/mount.ts";
+import type { Context, Input, Outcome } from "../context.ts";
+import type { SPECS } from "../specs.ts";
+import { storeWork } from "../store_work.ts";
+
+/** Unmounts a container or an image and prints its name. */
+export async function unmount(
+  { values, operands }: Input<(typeof SPECS)["unmount"]["options"]>,
+  context: Context,
+): Promise<Outcome> {
+  const subject = operands[0] ?? "";
+  await unmountSubject({ ...storeWork(context), platform: values.platform }, subject);
+  return { document: { unmounted: subject }, text: `${subject}\n` };
+}

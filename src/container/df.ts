@@ -1,0 +1,66 @@
+/**
+ * `layerfs df`: what a store takes.
+ *
+ * @module
+ */
+
+import { BlobStore } from "../store/blobs.ts";
+import type { Capacity } from "../store/driver.ts";
+import { collectGarbage } from "../store/gc.ts";
+import { Store, type StoreOptions } from "../store/store.ts";
+import { allContainers, rootfsOf } from "./containers.ts";
+
+/** A kind of thing that takes space. */
+export interface SpaceRow {
+  /** How many there are. */
+  readonly count: number;
+  /** Bytes on disk of all of them. */
+  readonly bytes: number;
+  /** Bytes of those that `layerfs gc` would remove. */
+  readonly reclaimableBytes: number;
+}
+
+/** What `df --json` prints. */
+export interface StoreSpace {
+  /** Blobs of images: manifests, configurations, compressed layers. */
+  readonly blobs: SpaceRow;
+  /** Layers as trees. */
+  readonly layers: SpaceRow;
+  /** What containers have changed. */
+  readonly containers: SpaceRow;
+  /** Of the filesystem or dataset that the store is on; null where there is no store yet. */
+  readonly capacity: Capacity | null;
+}
+
+const EMPTY: SpaceRow = { count: 0, bytes: 0, reclaimableBytes: 0 };
+
+/** Measures a store. */
+export async function storeSpace(
+  options: StoreOptions,
+  onWarning: (warning: string) => void = () => {},
+): Promise<StoreSpace> {
+  const store = await Store.read(options);
+  if (store === null) return { blobs: EMPTY, layers: EMPTY, containers: EMPTY, capacity: null };
+  const containers = allContainers(store.path, ({ message }) => onWarning(message));
+  const states = await store.driver.rootfsStates(containers.map(rootfsOf));
+  const layers = await store.driver.listLayers();
+  const blobs = new BlobStore(store.path).list();
+  const tops = containers.flatMap(({ record }) => record.top ?? []);
+  const unused = await collectGarbage(store, tops, true);
+  const isUnused = new Set<string>([...unused.layers, ...unused.blobs]);
+  const row = (all: readonly { readonly name: string; readonly bytes: number }[]): SpaceRow => ({
+    count: all.length,
+    bytes: sum(all),
+    reclaimableBytes: sum(all.filter(({ name }) => isUnused.has(name))),
+  });
+  return {
+    blobs: row(blobs.map(({ digest, bytes }) => ({ name: digest, bytes }))),
+    layers: row(layers.map(({ chainId, bytes }) => ({ name: chainId, bytes }))),
+    containers: row([...states].map(([name, { ownBytes }]) => ({ name, bytes: ownBytes }))),
+    capacity: await store.driver.capacity(),
+  };
+}
+
+function sum(rows: readonly { readonly bytes: number }[]): number {
+  return rows.reduce((total, { bytes }) => total + bytes, 0);
+}

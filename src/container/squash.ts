@@ -1,0 +1,76 @@
+/**
+ * `layerfs squash`: one layer of many.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { LayerfsError } from "../errors.ts";
+import { hostPlatform, parsePlatform } from "../oci/platform.ts";
+import { type ResolvedImage, resolveImage } from "../source/image.ts";
+import { ImageStore } from "../store/images.ts";
+import { LayerFS, type Work } from "../store/layerfs.ts";
+import { type SquashedImage, squashImage } from "../store/squash.ts";
+import { Store, type StoreOptions } from "../store/store.ts";
+
+export type { SquashedImage } from "../store/squash.ts";
+
+/** What to squash, and how. */
+export interface SquashImageOptions extends StoreOptions, Work {
+  /** Reference of the image. */
+  readonly image: string;
+  /** NAME[:TAG] of the new one. */
+  readonly name: string;
+  /** Platform to choose; the host's where it is absent. */
+  readonly platform?: string;
+  /** Seconds since 1970 that the new image says it was made at; the image's own where absent. */
+  readonly epoch?: number;
+}
+
+/**
+ * Merges all layers of an image into one, and puts that, with the image made of it, into the store.
+ *
+ * @throws {LayerfsError} `not-found`, or what is wrong with the image
+ */
+export async function squash(options: SquashImageOptions): Promise<SquashedImage> {
+  using store = await Store.open(options, "shared", options.signal);
+  const layerfs = new LayerFS(store);
+  const platform = options.platform === undefined
+    ? hostPlatform()
+    : parsePlatform(options.platform);
+  const image = await resolveImage(options.image, platform, store.path);
+  const { name, engine, signal, epoch } = options;
+  const merge = (root: string) =>
+    squashImage(new ImageStore(store.path), {
+      image,
+      root,
+      name,
+      engine,
+      signal,
+      ...(epoch === undefined ? {} : { epoch }),
+    });
+  if (!store.driver.keepsLayers) return await withUnpacked(store, layerfs, image, options, merge);
+  if (image.chainId === null) {
+    throw new LayerfsError("unsupported", `Cannot squash "${options.image}": it has no layers`);
+  }
+  await layerfs.provide(image.layers, options);
+  const squashed = await layerfs.withTree(image.chainId, signal, merge);
+  const { layers } = await resolveImage(name, platform, store.path);
+  await layerfs.provide(layers, options);
+  return squashed;
+}
+
+/** The tree of an image where the store keeps no layers: unpacked for this once. */
+async function withUnpacked<T>(
+  store: Store,
+  layerfs: LayerFS,
+  image: ResolvedImage,
+  work: Work,
+  read: (root: string) => Promise<T>,
+): Promise<T> {
+  await using staging = store.stage();
+  const root = `${staging.path}/tree`;
+  fs.mkdirSync(root, 0o755);
+  await layerfs.unpack(root, image.layers, work);
+  return await read(root);
+}
