@@ -39,7 +39,7 @@ function entries(sources: Sources): string[] {
     path.replace(/^\.\//, "")
   );
   const found = [...sources.keys()].filter((path) =>
-    /(_test|_bench|\.platform)\.ts$/.test(path) || path === "wasm/assembly/index.ts"
+    /(_test|_bench|\.platform|\.zfs)\.ts$/.test(path) || path === "wasm/assembly/index.ts"
   );
   return [...named, ...found];
 }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { parseImageName, parseReference } from "../../src/oci/reference.ts";
+import { familiarName, parseImageName, parseReference, storeTag } from "../../src/oci/reference.ts";
 import { EMPTY_DIGEST, type Rejection, testRejections } from "./documents.ts";
 
 const TAG128 = "a".repeat(128);
@@ -91,6 +91,29 @@ Deno.test("names are filled in by Docker's rules", () => {
   for (const [text, host, repository, tag] of table) {
     const name: unknown = parseImageName(text);
     assertEquals(name, { host, repository, tag }, text);
+  }
+});
+
+Deno.test("a store's tag is the familiar name with its tag, and means the same image", () => {
+  const table: readonly [string, string][] = [
+    ["alpine", "alpine:latest"],
+    ["docker.io/library/alpine", "alpine:latest"],
+    ["docker.io/library/alpine:latest", "alpine:latest"],
+    ["index.docker.io/alpine:3", "alpine:3"],
+    ["docker.io/user/app:1", "user/app:1"],
+    ["ghcr.io/x/y", "ghcr.io/x/y:latest"],
+    ["localhost:5000/library/x", "localhost:5000/library/x:latest"],
+    ["docker.io/library/a/b", "library/a/b:latest"],
+    ["docker.io/localhost/x", "docker.io/localhost/x:latest"],
+    ["docker.io/a.b/x", "docker.io/a.b/x:latest"],
+    ["docker.io/library/a.b", "a.b:latest"],
+    ["docker.io/a__b.c/x", "docker.io/a__b.c/x:latest"],
+  ];
+  for (const [text, tag] of table) {
+    const name = parseImageName(text);
+    assertEquals(storeTag(name), tag);
+    assertEquals(parseImageName(tag), name);
+    assertEquals(`${familiarName(name)}:${name.tag}`, tag);
   }
 });
 

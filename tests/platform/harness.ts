@@ -158,20 +158,29 @@ export interface Created {
 }
 
 /** What a store has when nothing is in it. */
-const EVERY_STORE = ["d containers", "d staging", "f store.json", "f publish.lock"];
+const EVERY_STORE = new Set([
+  ...["blobs", "blobs/sha256", "blobs/sha512", "containers", "layers", "locks", "skeletons"],
+  ...["staging", "views", "index.json", "index.lock", "names.lock", "oci-layout", "store.json"],
+  "store.lock",
+]);
 
-/** layerfs with a store, driver `directory`. */
+/** layerfs with a store. */
 export class Layerfs {
-  constructor(readonly command: readonly string[], readonly store: string) {}
+  /** @param driver the options that name it */
+  constructor(
+    readonly command: readonly string[],
+    readonly store: string,
+    readonly driver: readonly string[] = ["--driver", "directory"],
+  ) {}
 
   /** layerfs of this checkout, as root, with a store in `work`. */
-  static async inside(work: Work): Promise<Layerfs> {
-    return new Layerfs(await layerfsCommand(), work.path("store"));
+  static async inside(work: Work, driver?: readonly string[]): Promise<Layerfs> {
+    return new Layerfs(await layerfsCommand(), work.path("store"), driver);
   }
 
   /** The whole command line for `args`. */
   argv(args: readonly string[]): string[] {
-    return [...this.command, "--store", this.store, "--driver", "directory", ...args];
+    return [...this.command, "--store", this.store, ...this.driver, ...args];
   }
 
   /** Runs layerfs, whatever its exit status. */
@@ -186,8 +195,8 @@ export class Layerfs {
 
   /** The names in the store, but for what every store has. */
   async contents(): Promise<string[]> {
-    const script = `[ ! -e "$1" ] || find "$1" -mindepth 1 -printf '%y %P\\n'`;
+    const script = `[ ! -e "$1" ] || find "$1" -mindepth 1 -printf '%P\\n'`;
     const names = (await must(["sh", "-c", script, "find", this.store])).split("\n");
-    return names.filter((name) => name !== "" && !EVERY_STORE.includes(name)).sort();
+    return names.filter((name) => name !== "" && !EVERY_STORE.has(name)).sort();
   }
 }

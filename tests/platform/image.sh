@@ -6,8 +6,9 @@
 # DIR/image      an OCI layout with four tags. "bench" has these layers: 1 Debian by mmdebstrap,
 #                2 packages (Python, Node, git), 3 deletions and replacements (these two written by
 #                `umoci repack`), 4 what only GNU tar writes (pax times, xattrs, sparse files, devices,
-#                opaque directories, odd names), 5 many small files, 6 large ones. "debian" has one more,
-#                7 a hardlink to a file of a lower layer, which buildah's overlay storage cannot read.
+#                opaque directories, odd names), 5 many small files, 6 large ones. "debian" has two more,
+#                7 a hardlink to a file of a lower layer, which buildah's overlay storage cannot read,
+#                8 a file whose owner is beyond 2^31, which zfs-fuse cannot have.
 #                "base" is layer 1. "replaced" is small: directories with children become other things.
 # DIR/reference  bundle of `umoci unpack` of "debian"
 # DIR/replaced   the tree that "replaced" was packed from (umoci's own unpacking of it loses a file)
@@ -135,7 +136,6 @@ ln -s "$(printf 'caf\351')" to-latin
 ln "$(printf 'caf\351')" hard-to-latin
 echo unicode >'näme-名前-🦀'
 ln 'näme-名前-🦀' hard-to-unicode
-echo owner >far-owner && chown 3000000000:2999999999 far-owner
 long=$(printf 'n%.0s' {1..200})
 mkdir -p "$long/$long" && echo deep >"$long/$long/$long"
 ln -s "$long/$long/$long" long-link && ln "$long/$long/$long" long-hard
@@ -147,7 +147,6 @@ truncate -s 3M hole
 echo before-epoch >old && touch -d 1965-06-07T08:09:10.123456789 old
 echo fraction >fraction && touch -d 2020-01-02T03:04:05.000000001 fraction
 touch -h -d 2019-01-02T03:04:05.987654321 to-latin
-chmod 0 far-owner
 touch -d 2011-12-13T14:15:16.5 directory
 cd "$tree"
 tar --create --file "$work/image.tar" --format=pax --pax-option=delete=atime,delete=ctime --sparse \
@@ -198,6 +197,17 @@ ln srv/first srv/hard-to-lower
 # The file's own entry, a header and one block of data, is cut off: the link's stays.
 tar --create --format=ustar --numeric-owner srv/first srv/hard-to-lower | tail -c +1025 >"$work/image.tar"
 add_tar "$work/image.tar" "hardlink"
+rm -rf "$tree"
+
+echo "layer 8: an owner that zfs-fuse does not take" >&2
+mkdir -p "$tree/srv"
+cd "$tree"
+echo owner >srv/far-owner
+touch -d @1600000002 srv/far-owner
+chmod 0 srv/far-owner
+chown 3000000000:2999999999 srv/far-owner
+tar --create --file "$work/image.tar" --format=gnu --numeric-owner srv/far-owner
+add_tar "$work/image.tar" "far owner"
 rm -rf "$tree"
 
 echo "image replaced: directories that are not empty become files and links" >&2

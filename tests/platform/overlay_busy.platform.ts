@@ -1,0 +1,121 @@
+/** Root filesystems of the overlay driver that somebody uses. */
+
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { LayerfsError } from "../../src/errors.ts";
+import { dir, file } from "../fixtures/tar.ts";
+import { must, outcome, start, Work } from "./harness.ts";
+import { mountsIn, OverlayStore, type TestContainer } from "./overlay_store.ts";
+
+/** Rejects with an error of this code, whose message is returned. */
+async function refused(work: () => Promise<unknown>, code: string): Promise<string> {
+  const error = await assertRejects(work, LayerfsError);
+  assertEquals(error.code, code, error.message);
+  return error.message;
+}
+
+/** Names below `directory`. */
+async function names(directory: string): Promise<string[]> {
+  return (await must(["find", directory, "-mindepth", "1", "-printf", "%P\n"])).split("\n")
+    .filter((name) => name !== "").sort();
+}
+
+const BASE = [dir("."), dir("a"), file("a/kept", "2")];
+
+Deno.test("what uses a root filesystem is named, and nothing of it is removed", async () => {
+  await using work = await Work.create();
+  const store = await OverlayStore.create(work);
+  const container = await store.container("one", await store.add("base", null, BASE));
+  await Deno.writeTextFile(`${container.rootfs}/own`, "content");
+  const near = start(["sleep", "1000"], { cwd: container.rootfs });
+  await untilNamed(near.pid, "sleep");
+  await assertBusy(store, container, near);
+  await must(["mount", "-t", "tmpfs", "layerfs-platform", `${container.rootfs}/a`]);
+  try {
+    for (const end of [store.driver.unmountRootfs, store.driver.removeRootfs]) {
+      const message = await refused(() => end.call(store.driver, container), "busy");
+      assertStringIncludes(message, `"${container.rootfs}/a" is mounted in it`);
+    }
+  } finally {
+    await must(["umount", `${container.rootfs}/a`]);
+  }
+  assertEquals(await Deno.readTextFile(`${container.rootfs}/own`), "content");
+  for (let times = 0; times < 2; times++) await store.driver.unmountRootfs(container);
+  assertEquals(await names(container.rootfs), []);
+  await store.driver.mountRootfs(container);
+  await store.driver.mountRootfs(container);
+  assertEquals(await mountsIn(container.bundle), [container.rootfs]);
+  assertEquals(await Deno.readTextFile(`${container.rootfs}/own`), "content");
+  for (let times = 0; times < 2; times++) await store.driver.removeRootfs(container);
+  assertEquals(await names(container.bundle), []);
+});
+
+Deno.test("nothing is removed from under a container that runs", async () => {
+  await using work = await Work.create();
+  const store = await OverlayStore.create(work);
+  const container = await store.container("one", await store.add("base", null, BASE));
+  await Deno.writeTextFile(`${container.rootfs}/own`, "content");
+  // As a runtime does: in a mount namespace of its own, on a mount of its own, which ours is not.
+  const inside = `mount --bind "$1" "$1" && cd "$1" && exec sleep 1000`;
+  const namespace = ["unshare", "--mount", "--propagation=private", "--"];
+  const holder = start([...namespace, "sh", "-c", inside, "sh", container.rootfs]);
+  const bystander = start([...namespace, "sleep", "1000"]); // has a copy of every mount, and no use
+  try {
+    await untilNamed(holder.pid, "sleep");
+    await untilNamed(bystander.pid, "sleep");
+    const message = await refused(() => store.driver.removeRootfs(container), "busy");
+    assertStringIncludes(message, `sleep (${holder.pid})`);
+    assert(!message.includes(`${bystander.pid}`), message);
+    assertEquals(await names(`${container.bundle}/overlay/upper`), ["own"]);
+    await end(holder);
+    await store.driver.mountRootfs(container);
+    assertEquals(await Deno.readTextFile(`${container.rootfs}/own`), "content");
+    await store.driver.removeRootfs(container);
+  } finally {
+    for (const child of [holder, bystander]) await end(child);
+  }
+  assertEquals(await names(container.bundle), []);
+});
+
+/** Kills a process, unless it has ended, and waits for its end. */
+async function end(child: Deno.ChildProcess): Promise<void> {
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // "Child process has already terminated"
+  }
+  await child.status;
+}
+
+/** Waits until a process that was started has become another program. */
+async function untilNamed(pid: number, name: string): Promise<void> {
+  const script = `until [ "$(cat /proc/$1/comm)" = "$2" ]; do sleep 0.01; done`;
+  await must(["timeout", "20", "sh", "-c", script, "sh", `${pid}`, name]);
+}
+
+/** Asserts that `holder`, a sleep, keeps a root filesystem from being unmounted; then ends it. */
+async function assertBusy(
+  store: OverlayStore,
+  container: TestContainer,
+  holder: Deno.ChildProcess,
+) {
+  try {
+    for (const end of [store.driver.unmountRootfs, store.driver.removeRootfs]) {
+      const message = await refused(() => end.call(store.driver, container), "busy");
+      assertStringIncludes(message, `sleep (${holder.pid})`);
+      assertEquals(await Deno.readTextFile(`${container.rootfs}/own`), "content");
+    }
+  } finally {
+    holder.kill("SIGKILL");
+    await outcome(holder);
+  }
+}
+
+Deno.test("what lets go within a moment is waited for", async () => {
+  await using work = await Work.create();
+  const store = await OverlayStore.create(work);
+  const container = await store.container("one", await store.add("base", null, BASE));
+  const holder = start(["sleep", "0.2"], { cwd: container.rootfs });
+  await store.driver.unmountRootfs(container);
+  await outcome(holder);
+  assertEquals(await mountsIn(container.bundle), []);
+});
