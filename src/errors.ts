@@ -34,6 +34,8 @@ export type ErrorCode =
   | "permission-missing"
   | "program-missing"
   | "privilege-missing"
+  /** A pool, a dataset, a daemon or a kernel module is missing. */
+  | "environment-missing"
   /** The disk or the quota is full. */
   | "storage-full"
   | "storage"
@@ -41,7 +43,7 @@ export type ErrorCode =
 
 /**
  * Exit status of each error code. 1 unexpected, 2 usage, 3 the image is invalid, 4 not found,
- * 5 conflict or busy, 6 a permission, program or privilege is missing, 7 storage failed,
+ * 5 conflict or busy, 6 a permission, program, privilege or pool is missing, 7 storage failed,
  * 130 interrupted and cleaned up.
  */
 const EXIT_STATUS: Readonly<Record<ErrorCode, number>> = {
@@ -58,6 +60,7 @@ const EXIT_STATUS: Readonly<Record<ErrorCode, number>> = {
   "permission-missing": 6,
   "program-missing": 6,
   "privilege-missing": 6,
+  "environment-missing": 6,
   "storage-full": 7,
   "storage": 7,
   "interrupted": 130,

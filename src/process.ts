@@ -133,9 +133,9 @@ export async function runStreaming(
   program: string,
   args: readonly string[],
   take: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>,
-  signal?: AbortSignal,
+  { cwd, signal }: Pick<RunOptions, "cwd" | "signal"> = {},
 ): Promise<RunResult> {
-  const pipes = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
+  const pipes = { cwd, stdin: "null", stdout: "piped", stderr: "piped" } as const;
   const child = spawn(program, { args: [...args], env: PLAIN_ENVIRONMENT, ...pipes }, signal);
   const ended = Promise.all([child.status, new Response(child.stderr).bytes()]);
   return await waitFor(program, child, signal, async () => {

@@ -29,12 +29,23 @@ const CLASS_CODES: Readonly<Record<string, string>> = {
   PermissionDenied: "EACCES",
 };
 
+/** Errno names of numbers that Deno gives in its message alone (Linux, asm-generic/errno.h). */
+const NUMBER_CODES: Readonly<Record<string, string>> = {
+  5: "EIO",
+  16: "EBUSY",
+  28: "ENOSPC",
+  30: "EROFS",
+  107: "ENOTCONN",
+  122: "EDQUOT",
+};
+
 /** The errno name of an error thrown by node:fs or by Deno, such as "ENOENT"; "" if it has none. */
 export function errnoName(error: unknown): string {
   if (!(error instanceof Error)) return "";
   const code = (error as { code?: unknown }).code;
   if (typeof code === "string") return code;
-  return CLASS_CODES[error.name] ?? "";
+  const number = /\(os error (\d+)\)/.exec(error.message)?.[1] ?? "";
+  return NUMBER_CODES[number] ?? CLASS_CODES[error.name] ?? "";
 }
 
 /**

@@ -25,8 +25,8 @@ Deno.test("what the reader throws ends the program, and is thrown", async () => 
 Deno.test("a signal ends a program that writes nothing", async () => {
   const signal = AbortSignal.timeout(50);
   const take = () => Promise.resolve();
-  const silent = () => runStreaming("sh", ["-c", "exec sleep 600"], take, signal);
+  const silent = () => runStreaming("sh", ["-c", "exec sleep 600"], take, { signal });
   assertEquals((await assertRejects(silent, LayerfsError)).code, "interrupted");
-  const missing = () => runStreaming("sh", ["-c", ":"], take, AbortSignal.abort());
+  const missing = () => runStreaming("sh", ["-c", ":"], take, { signal: AbortSignal.abort() });
   assertEquals((await assertRejects(missing, LayerfsError)).code, "interrupted");
 });

@@ -5,11 +5,14 @@
  */
 
 import { LayerfsError } from "../errors.ts";
-import type { Digest } from "../oci/digest.ts";
+import { type Digest, parseDigest } from "../oci/digest.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { ImageStore, parseStoreTag, type StoredImage } from "../store/images.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { allContainers } from "./containers.ts";
+
+/** A digest, where a name could stand too. */
+const DIGEST = /^sha(?:256|512):[0-9a-f]+$/;
 
 /** An image as `images --json` prints it. */
 export interface ImageRow {
@@ -68,6 +71,7 @@ export interface RemoveImagesOptions extends StoreOptions {
 /**
  * Takes the names of images away. Their layers and blobs stay until gc.
  *
+ * @param names NAME[:TAG], or the digest of a manifest or index that all its names are taken from
  * @returns the names in full
  * @throws {LayerfsError} `not-found`; `conflict` where a container was made of one, before anything
  * is removed
@@ -81,10 +85,25 @@ export async function removeImages(
   if (!options.force) await checkUnused(store, images, names);
   const removed: string[] = [];
   for (const name of names) {
-    await images.untag(name, options.signal);
-    removed.push(parseStoreTag(name));
+    if (DIGEST.test(name)) await removeEntries(images, parseDigest(name), options.signal);
+    else await images.untag(name, options.signal);
+    removed.push(DIGEST.test(name) ? name : parseStoreTag(name));
   }
   return removed;
+}
+
+/** All entries with this digest: the way to be rid of a damaged image that has no name. */
+async function removeEntries(
+  images: ImageStore,
+  digest: Digest,
+  signal: AbortSignal,
+): Promise<void> {
+  if (await images.removeEntries(digest, signal) > 0) return;
+  throw new LayerfsError(
+    "not-found",
+    `Cannot remove image "${digest}": the store "${images.path}" has none of that digest`,
+    { digest },
+  );
 }
 
 async function checkUnused(
@@ -92,8 +111,10 @@ async function checkUnused(
   images: ImageStore,
   names: readonly string[],
 ): Promise<void> {
-  const wanted = new Set(names.map(parseStoreTag));
-  const listed = (await images.list()).images.filter((image) => wanted.has(fullName(image)));
+  const wanted = new Set(names.map((name) => DIGEST.test(name) ? name : parseStoreTag(name)));
+  const listed = (await images.list()).images.filter((image) =>
+    wanted.has(fullName(image)) || wanted.has(image.digest)
+  );
   const byConfig = new Map(listed.map((image): [Digest, StoredImage] => [
     image.configDigest,
     image,

@@ -91,7 +91,7 @@ export async function packTree(
       data() {},
       end() {},
     };
-    const args = tarArguments(root, options);
+    const args = tarArguments(options);
     const result = await runStreaming("tar", args, async (bytes) => {
       try {
         scan(scanner, visitor, bytes);
@@ -99,7 +99,7 @@ export async function packTree(
         throw within(error, action);
       }
       await file.write(bytes);
-    }, options.signal);
+    }, { cwd: root, signal: options.signal });
     const warnings = checkTar(result.code, result.stderr, action);
     scanner.end(visitor);
     const uncompressed = scanner.offset;
@@ -110,11 +110,10 @@ export async function packTree(
   }
 }
 
-function tarArguments(root: string, { latest }: PackOptions): string[] {
+function tarArguments({ latest }: PackOptions): string[] {
   return [
     "--create",
     "--file=-",
-    `--directory=${root}`,
     "--format=pax",
     // Without these, two runs differ: tar's own process id, and times of reading.
     "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",

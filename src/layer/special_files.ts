@@ -20,8 +20,11 @@ const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 
 const OWNER_WRITE = 0o200;
 
+/** What its messages begin with: Deno starts a program by its full path. */
+const PROGRAM_NAME = /^(?:\/\S*\/)?tar: /;
+
 /** tar's complaints about what the filesystem cannot hold: it goes on, and so do we, saying so. */
-const ATTRIBUTE_WARNING = /^tar: (.*): Cannot (?:set|setxattr|lsetxattr|fsetxattr)/;
+const ATTRIBUTE_WARNING = /^.*: Cannot (?:set|setxattr|lsetxattr|fsetxattr)/;
 
 export class SpecialFiles {
   readonly #root: string;
@@ -109,9 +112,11 @@ export class SpecialFiles {
     fs.unlinkSync(this.#spoolPath);
     this.#position = 0;
     this.#paths.clear();
-    const lines = stderr.split("\n").filter((line) => line !== "");
+    const lines = stderr.split("\n")
+      .filter((line) => line !== "")
+      .map((line) => line.replace(PROGRAM_NAME, ""));
     const warnings = lines.filter((line) => ATTRIBUTE_WARNING.test(line));
-    this.warnings.push(...warnings.map((line) => line.slice("tar: ".length)));
+    this.warnings.push(...warnings);
     if (isInterrupted(code)) {
       throw new LayerfsError("interrupted", "Cannot write special files: interrupted");
     }

@@ -73,7 +73,7 @@ export interface Driver {
 
   /** The records of those of `chainIds` that there are, whatever their number in one call. */
   findLayers(chainIds: readonly Digest[]): Promise<ReadonlyMap<Digest, LayerRecord>>;
-  /** All layers, in any order, whatever their number in one call. */
+  /** All layers, in any order, whatever their number in one call of another program at most. */
   listLayers(): Promise<readonly StoredLayer[]>;
   /**
    * Begins the layer `chainId` on top of `parent`; of one that another process has left, nothing
@@ -127,8 +127,12 @@ export interface Driver {
    * The directory itself is removed by the caller. That there is nothing is no error.
    */
   sweep(staging: string): Promise<void>;
-  /** What there is without a place in the store's bookkeeping, for gc and fsck. */
+  /** What there is without a place in the store's bookkeeping, for fsck: looks at everything. */
   listStrays(): Promise<Strays>;
+  /** The same without a look at the layers, for gc: as cheap as there are few of the rest. */
+  listStraysBesideLayers(): Promise<Omit<Strays, "brokenLayers">>;
+  /** Makes a broken layer whole, where nothing but bookkeeping is missing; else removes it. */
+  repairLayer(chainId: Digest): Promise<void>;
   /** Space of what the store is on. */
   capacity(): Promise<Capacity>;
 }

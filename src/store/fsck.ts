@@ -200,7 +200,7 @@ class Fsck {
         if (chainId === null) {
           throw new LayerfsError("storage", `Cannot remove "${name}": layerfs gives no such name`);
         }
-        await this.#store.driver.removeLayer(chainId);
+        await this.#store.driver.repairLayer(chainId);
       });
     }
     const whole: StoredLayer[] = [];

@@ -55,8 +55,11 @@ export async function collectGarbage(
   }
   const layers = await store.driver.listLayers();
   // A root filesystem without a record may hold what somebody wants: fsck gives it one.
-  const strays = (await store.driver.listStrays()).containers.flatMap(({ top }) => top ?? []);
-  const unused = unusedLayers(layers, [...roots.chainIds, ...containerTops, ...strays]);
+  const strays = await store.driver.listStraysBesideLayers();
+  const strayTops = strays.containers.flatMap(({ top }) => top ?? []);
+  const tops = [...containerTops, ...strayTops];
+  if (store.driver.keepsLayers) requireStacks(layers, tops);
+  const unused = unusedLayers(layers, [...roots.chainIds, ...tops]);
   const blobs = images.blobs.list().filter(({ digest }) => !roots.blobs.has(digest));
   const staging = await findLitter(store);
   const freedBytes = [...unused, ...blobs].reduce((sum, { bytes }) => sum + bytes, 0) +
@@ -80,6 +83,23 @@ export async function collectGarbage(
     staging,
     freedBytes,
   };
+}
+
+/** A layer whose record is damaged hides those below it, which a container may need all the same. */
+function requireStacks(layers: readonly StoredLayer[], tops: readonly Digest[]): void {
+  const byId = new Map(layers.map((layer) => [layer.chainId, layer]));
+  for (const top of tops) {
+    const stack = [...stackOf(top, byId)];
+    const lowest = stack.at(-1);
+    if (lowest?.parent === null) continue;
+    const missing = lowest?.parent ?? top;
+    throw new LayerfsError(
+      "storage",
+      `Cannot tell what the containers need: layer ${missing}, which one of them has, is missing ` +
+        "or damaged; run layerfs fsck --repair first",
+      { chainId: missing },
+    );
+  }
 }
 
 /** Layers that no root needs, those on top before those below them. */
@@ -126,7 +146,7 @@ function depths(
 /** Names of staging directories of the dead, and of what their drivers have left of others. */
 export async function findLitter(store: Store): Promise<string[]> {
   const dead = deadStaging(`${store.path}/staging`);
-  const { staging } = await store.driver.listStrays();
+  const { staging } = await store.driver.listStraysBesideLayers();
   const live = new Set(fs.readdirSync(`${store.path}/staging`));
   const stray = staging.filter((name) => !live.has(name) && !live.has(`${name}.lock`));
   return [...new Set([...dead, ...stray])].sort();

@@ -20,6 +20,7 @@ import { check, run } from "../process.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { layerName, type LayerRecord } from "./layer_record.ts";
 import { removeTree } from "./remove_tree.ts";
+import { syncDirectory } from "./sync_directory.ts";
 
 /** Name of the record in a layer's directory. */
 const LAYER_FILE = "layer.json";
@@ -99,7 +100,7 @@ export class LayerDirectory {
     check(await run("sync", ["--file-system", directory]), action, "storage");
     const bytes = await measure();
     try {
-      writeDurably(`${directory}/${LAYER_FILE}`, { version: VERSION, ...record, bytes });
+      writeDurably(`${directory}/${LAYER_FILE}`, formatLayer({ ...record, bytes }));
       syncDirectory(directory);
       const place = this.layer(record.chainId);
       if (this.find(record.chainId) !== null) {
@@ -154,28 +155,24 @@ export class LayerDirectory {
   }
 }
 
-function writeDurably(file: string, value: unknown): void {
+/** Writes a new file that is on disk when this returns. */
+export function writeDurably(file: string, text: string): void {
   const fd = fs.openSync(file, "wx", 0o600);
   try {
-    fs.writeFileSync(fd, JSON.stringify(value) + "\n");
+    fs.writeFileSync(fd, text);
     fs.fsyncSync(fd);
   } finally {
     fs.closeSync(fd);
   }
 }
 
-/** Makes the names in a directory durable. */
-function syncDirectory(path: string): void {
-  const fd = fs.openSync(path, "r");
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
+/** The text that {@linkcode parseLayer} reads. */
+export function formatLayer(layer: RecordedLayer): string {
+  return JSON.stringify({ version: VERSION, ...layer }) + "\n";
 }
 
 /** The layer that `text` describes, or null where it is damaged, or of another version. */
-function parseLayer(text: string): RecordedLayer | null {
+export function parseLayer(text: string): RecordedLayer | null {
   let value: Record<string, unknown>;
   try {
     value = JSON.parse(text);

@@ -193,6 +193,7 @@ export class LayerFS {
     const result = await applyLayers(job, work.signal, work.onProgress);
     const record = { chainId, diffId, parent: parent?.chainId ?? null, traits: result.traits };
     if (work.signal.aborted) throw new LayerfsError("interrupted", "Cannot commit: interrupted");
+    syncFile(skeleton);
     fs.renameSync(skeleton, this.skeletonPath(chainId));
     await staged.commit(record);
     lock.remove();
@@ -261,6 +262,16 @@ export class LayerFS {
   async unmount(container: ContainerRootfs): Promise<void> {
     using _lock = await this.#store.lockNames();
     await this.#driver.unmountRootfs(container);
+  }
+}
+
+/** fsync(2): after a loss of power, a name without its content would make the layer unverifiable. */
+function syncFile(path: string): void {
+  const fd = fs.openSync(path, "r+");
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
   }
 }
 

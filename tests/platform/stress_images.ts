@@ -107,10 +107,14 @@ export function largeImage(directory: string, unit: number): StressImage {
     return tarball(paths.map(([path]) => file(path, files.get(path))));
   };
   const many = Array.from({ length: 100 }, (_, i) => [`many/${i}`, unit / 100 | 0] as const);
+  const large = noise(unit, 1);
   const tars = [
     layer([["one", unit]]),
     layer(many),
     layer([["two", unit / 2 | 0], ["three", unit / 2 | 0], ["four", unit]]),
+    // An extended attribute takes the way through tar.
+    tarball([file("noted", large, { pax: { "SCHILY.xattr.user.note": "stress" } })]),
   ];
+  files.set("noted", large);
   return write(`${directory}/large`, tars, files);
 }

@@ -6,7 +6,7 @@ import type { LayerRecord } from "../../src/store/layer_record.ts";
 import { containerId, DatasetNames } from "../../src/store/zfs/dataset_names.ts";
 import { readRecord, recordOptions } from "../../src/store/zfs/layer_properties.ts";
 import { parseProperties } from "../../src/store/zfs/properties.ts";
-import { findStrays } from "../../src/store/zfs/strays.ts";
+import { findBrokenLayers, findStrays } from "../../src/store/zfs/strays.ts";
 import { ZfsDriver } from "../../src/store/zfs/zfs_driver.ts";
 
 const A = "a".repeat(64);
@@ -116,6 +116,14 @@ Deno.test("strays: litter, containers and broken layers; what waits is none", ()
       { id: "x+y", rootfs: "/s/x", top: `sha256:${A}` as Digest },
       { id: "z", rootfs: "/s/z", top: null },
     ],
-    brokenLayers: [{ name: B, reason: 'it has no snapshot "@layer"' }],
   });
+  const reasons = (index: Map<string, unknown>) =>
+    findBrokenLayers(names, all, index).map(({ name, reason }) => [name, reason]);
+  const noSnapshot = [B, 'it has no snapshot "@layer"'];
+  assertEquals(reasons(new Map([[A, {}]])), [noSnapshot]);
+  assertEquals(reasons(new Map([["c", {}]])), [
+    [A, "the store has no file about it"],
+    noSnapshot,
+    ["c", "the store has a file about it, and ZFS no dataset"],
+  ]);
 });

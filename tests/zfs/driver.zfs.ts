@@ -185,7 +185,7 @@ Deno.test("a store or a pool that is too small is a full one", async () => {
   assertEquals(error.code, "storage-full");
 });
 
-Deno.test("one call of zfs, however many layers and containers", async () => {
+Deno.test("one call of zfs at most, however many layers and containers", async () => {
   await using scratch = await Scratch.create();
   const { driver } = scratch;
   const numbers = [1, 2, 3, 4, 5];
@@ -201,13 +201,14 @@ Deno.test("one call of zfs, however many layers and containers", async () => {
     () => driver.findLayers(ids),
     // Far too many for one command line.
     () => driver.findLayers(Array.from({ length: 20_000 }, (_, n) => chainId(n + 1))),
-    () => driver.listLayers(),
     () => driver.rootfsStates(containers),
     () => driver.listStrays(),
+    () => driver.listStraysBesideLayers(),
     () => driver.capacity(),
     () => driver.mountLayer(chainId(3)),
     () => driver.unmountLayer(chainId(3)),
   ];
+  assertEquals(await callsOf(() => driver.listLayers()), []);
   for (const work of one) {
     const calls = await callsOf(work);
     assertEquals(calls.length, 1, `${work}: ${JSON.stringify(calls).slice(0, 500)}`);
@@ -216,13 +217,10 @@ Deno.test("one call of zfs, however many layers and containers", async () => {
   assertEquals([...found.keys()], ids);
   assertEquals((await callsOf(() => driver.findLayers([]))).length, 0);
   const made = await callsOf(() => scratch.layer(6, 5));
-  assertEquals(made.map(([verb]) => verb), [
-    "clone",
-    ...(fuse ? [] : ["mount"]),
-    "unmount",
-    "snapshot",
-    "rename",
-  ]);
+  // A dataset that is busy for a moment is tried again.
+  const verbs = made.map(([verb]) => verb).filter((verb, i, all) => verb !== all[i - 1]);
+  const mount = fuse ? [] : ["mount"];
+  assertEquals(verbs, ["clone", ...mount, "unmount", "snapshot", "get", "rename"]);
 });
 
 Deno.test("a chain of 130 layers", async () => {

@@ -75,7 +75,7 @@ Deno.test("a missing pool or dataset is told from a missing layer, with the comm
   const calls = [
     () => nowhere.initialize(),
     () => nowhere.findLayers([chainId(1)]),
-    () => nowhere.listLayers(),
+    () => nowhere.listStraysBesideLayers(),
     () => nowhere.listStrays(),
     () => nowhere.capacity(),
     () => nowhere.removeLayer(chainId(1)),
@@ -88,13 +88,13 @@ Deno.test("a missing pool or dataset is told from a missing layer, with the comm
   ];
   for (const call of calls) {
     const error = await assertRejects<LayerfsError>(call as () => Promise<unknown>, LayerfsError);
-    assertEquals([error.code, String(call)], ["privilege-missing", String(call)]);
+    assertEquals([error.code, String(call)], ["environment-missing", String(call)]);
     assertStringIncludes(error.message, `zpool import ${pool}`);
     assertStringIncludes(error.message, `zpool create ${pool}`);
   }
   const unmade = new ZfsDriver(scratch.store, `${POOL}/layerfs-test-no-such-dataset`);
-  const error = await assertRejects(() => unmade.listLayers(), LayerfsError);
-  assertEquals(error.code, "privilege-missing");
+  const error = await assertRejects(() => unmade.listStrays(), LayerfsError);
+  assertEquals(error.code, "environment-missing");
   assertStringIncludes(error.message, "zfs create");
   assertEquals(await scratch.driver.removeLayer(chainId(1)), "removed");
   await scratch.driver.removeRootfs(container);

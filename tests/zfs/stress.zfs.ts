@@ -1,9 +1,11 @@
 /** The hard tests of stress.ts on ZFS, on the pool that with_zfs_fuse.sh makes. */
 
-import { must, run } from "../platform/harness.ts";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { must, type Outcome, run, Work } from "../platform/harness.ts";
 import { stressTests } from "../platform/stress.ts";
 import { FULL_TMPFS, fullDataset } from "../platform/stress_full.ts";
-import type { StressDriver } from "../platform/stress_ground.ts";
+import { Ground, type StressDriver } from "../platform/stress_ground.ts";
+import { sharingImages, type StressImage } from "../platform/stress_images.ts";
 
 const pool = Deno.env.get("LAYERFS_TEST_POOL");
 
@@ -40,3 +42,126 @@ const zfs: StressDriver = {
 };
 
 stressTests(zfs, 200, [FULL_TMPFS, fullDataset(datasetOf)]);
+
+/** Registers a test with a store and two images. */
+function test(
+  name: string,
+  fn: (ground: Ground, one: StressImage, two: StressImage) => Promise<void>,
+): void {
+  Deno.test({
+    name: `zfs: ${name}`,
+    ignore: pool === undefined,
+    fn: async () => {
+      await using work = await Work.create();
+      const [one, two] = sharingImages(work.directory, 2);
+      assert(one !== undefined && two !== undefined);
+      await fn(await Ground.create(work, zfs), one, two);
+    },
+  });
+}
+
+/** Kinds and subjects of what fsck finds, and whether it was mended. */
+async function problems(ground: Ground, ...options: string[]): Promise<string[]> {
+  const found = await ground.fsck(...options);
+  return found.problems.map(({ kind, subject, repaired }) => {
+    return `${kind} ${subject}${repaired ? " repaired" : ""}`;
+  }).sort();
+}
+
+/** ChainIDs of the layers that a container has, the base first. */
+async function layersOf(ground: Ground, id: string): Promise<string[]> {
+  const rows = await ground.json<{ chainId: string; containers: string[] }[]>(["layers"]);
+  return rows.filter(({ containers }) => containers.includes(id)).map(({ chainId }) => chainId);
+}
+
+/** Destroys what a store has, behind its back. */
+async function zfsDestroy(ground: Ground, name: string): Promise<void> {
+  for (const mount of (await ground.mounts()).reverse()) await must(["umount", mount]);
+  await must(["zfs", "destroy", "-R", `${datasetOf(ground.store)}/${name}`]);
+}
+
+test("a root filesystem that was destroyed is found, and made anew", async (ground, one, two) => {
+  await ground.create("web", one);
+  await ground.create("other", two);
+  await zfsDestroy(ground, "containers/web");
+  assertEquals(await problems(ground), ["missing-rootfs web"]);
+  assertEquals(await problems(ground, "--repair"), ["missing-rootfs web repaired"]);
+  await ground.assertClean();
+  for (const id of ["web", "other"]) await ground.json(["mount", id]);
+  await ground.assertFiles("web", one);
+  await ground.assertFiles("other", two);
+  await ground.json(["rm", "web", "other"]);
+  await ground.json(["gc"]);
+  assertEquals((await ground.outside()).length, 4);
+});
+
+test("a container whose root filesystem was destroyed can be removed", async (ground, one) => {
+  await ground.create("web", one);
+  await zfsDestroy(ground, "containers/web");
+  await ground.json(["ps"]);
+  await ground.json(["rm", "web"]);
+  await ground.assertClean();
+});
+
+test("a layer without a snapshot is found, removed, and applied anew", async (ground, one) => {
+  const { layers } = await ground.create("web", one);
+  const top = (await layersOf(ground, "web")).at(-1) ?? "";
+  const hex = top.slice("sha256:".length);
+  await ground.json(["rm", "web"]);
+  await zfsDestroy(ground, `layers/${hex}@layer`);
+  assertEquals(await problems(ground), [`broken-layer ${hex}`]);
+  // Whoever needs the layer does not have to wait for a repair.
+  assertEquals((await ground.create("web", one)).layers, { ...layers, reused: 3, applied: 1 });
+  await ground.assertFiles("web", one);
+  await ground.assertClean();
+  await ground.json(["rm", "web"]);
+  await zfsDestroy(ground, `layers/${hex}@layer`);
+  assertEquals(await problems(ground, "--repair"), [`broken-layer ${hex} repaired`]);
+  await ground.assertClean();
+});
+
+test("a snapshot that was destroyed with all that is on it", async (ground, one, two) => {
+  await ground.create("web", one);
+  await ground.create("other", two);
+  const [, common = ""] = await layersOf(ground, "web");
+  const hex = common.slice("sha256:".length);
+  await zfsDestroy(ground, `layers/${hex}@layer`);
+  const found = [`broken-layer ${hex}`, "missing-rootfs other", "missing-rootfs web"];
+  assertEquals(await problems(ground), found);
+  // The layers have to come from somewhere: a create brings those of its image.
+  assertEquals(await problems(ground, "--repair"), [`${found[0]} repaired`, ...found.slice(1)]);
+  await ground.create("new", one);
+  const left = ["missing-rootfs other", "missing-rootfs web repaired"];
+  assertEquals(await problems(ground, "--repair"), left);
+  await ground.json(["rm", "other"]);
+  await ground.assertClean();
+  await ground.json(["mount", "web"]);
+  await ground.assertFiles("web", one);
+  await ground.assertFiles("new", one);
+});
+
+/** Fails unless a command says that the pool is what is missing. */
+function assertPoolMissing({ code, stdout, stderr }: Outcome, name: string): void {
+  assert(code === 6 || code === 7, `exit status ${code}: ${stdout}${stderr}`);
+  assertStringIncludes(stderr, `"${name}"`);
+  assertStringIncludes(stderr, "zpool");
+}
+
+test("without its pool, a store says so, and changes nothing", async (ground, one) => {
+  await ground.create("web", one);
+  await ground.json(["unmount", "web"]);
+  const settings = `${ground.store}/store.json`;
+  const text = await Deno.readTextFile(settings);
+  const lost = `layerfs-lost-${crypto.randomUUID().slice(0, 8)}`;
+  await Deno.writeTextFile(settings, text.replaceAll(`${pool}/`, `${lost}/`));
+  const command = [...ground.argv([]).filter((word) => !/^(--dataset|--driver|zfs)$/.test(word))]
+    .filter((word) => !word.startsWith(`${pool}/`));
+  const commands = [["ps"], ["layers"], ["gc"], ["df"], ["fsck"], ["rm", "web"]];
+  for (const args of [...commands, ["create", "--name", "new", one.reference]]) {
+    assertPoolMissing(await run([...command, ...args]), lost);
+  }
+  await Deno.writeTextFile(settings, text);
+  await ground.json(["mount", "web"]);
+  await ground.assertFiles("web", one);
+  await ground.assertClean();
+});

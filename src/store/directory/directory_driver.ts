@@ -184,6 +184,15 @@ export class DirectoryDriver implements Driver {
   }
 
   /** A root filesystem is in its bundle, and nowhere else. */
+  async listStraysBesideLayers(): Promise<Omit<Strays, "brokenLayers">> {
+    const { staging, containers } = await this.listStrays();
+    return { staging, containers };
+  }
+
+  async repairLayer(chainId: Digest): Promise<void> {
+    await this.removeLayer(chainId);
+  }
+
   listStrays(): Promise<Strays> {
     return attempt(`Cannot list the layers in "${this.#layers.path}"`, () => {
       const { broken } = this.keepsLayers ? this.#layers.list() : { broken: [] };

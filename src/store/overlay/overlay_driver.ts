@@ -159,6 +159,15 @@ export class OverlayDriver implements Driver {
   }
 
   /** Root filesystems are in bundles, all of them. */
+  async listStraysBesideLayers(): Promise<Omit<Strays, "brokenLayers">> {
+    const { staging, containers } = await this.listStrays();
+    return { staging, containers };
+  }
+
+  async repairLayer(chainId: Digest): Promise<void> {
+    await this.removeLayer(chainId);
+  }
+
   async listStrays(): Promise<Strays> {
     const staging = `${this.#store}/staging`;
     const mounts = lstatOrNull(staging) === null ? [] : await overlaysBelow(staging);

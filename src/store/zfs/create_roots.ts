@@ -61,7 +61,7 @@ const OPTIONAL = [
  * Makes the root dataset and the three below it, as far as they are missing.
  *
  * @param store absolute path of the store's directory
- * @throws {LayerfsError} `privilege-missing` for a pool that is not there, `conflict` for a dataset
+ * @throws {LayerfsError} `environment-missing` for a pool that is not there, `conflict` for a dataset
  * that belongs to another store, `usage` for one that is no filesystem
  */
 export async function createRoots(names: DatasetNames, store: string): Promise<void> {
@@ -155,7 +155,7 @@ export async function missingRoot(
   const state = `there is no dataset "${missing}", which the store was made with`;
   const advice = `if it was renamed, "zfs rename" it back; for an empty one, "zfs create -p ` +
     `-o mountpoint=none -o canmount=off ${missing}"`;
-  return new LayerfsError("privilege-missing", `${action}: ${state}; ${advice}`, {
+  return new LayerfsError("environment-missing", `${action}: ${state}; ${advice}`, {
     dataset: missing,
   });
 }
@@ -163,5 +163,5 @@ export async function missingRoot(
 function missingPool(pool: string, action: string): LayerfsError {
   const state = `there is no pool "${pool}"; "zpool import ${pool}" it if it exists, or make it: ` +
     `"zpool create ${pool} DEVICE"`;
-  return new LayerfsError("privilege-missing", `${action}: ${state}`, { pool });
+  return new LayerfsError("environment-missing", `${action}: ${state}`, { pool });
 }

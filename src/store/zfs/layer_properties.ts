@@ -25,6 +25,9 @@ export const NONE = "none";
 /** What is to be asked of a snapshot, for {@linkcode readRecord}. */
 export const RECORD_PROPERTIES = [CHAIN_ID, DIFF_ID, PARENT, TRAITS, "defer_destroy"] as const;
 
+/** What is to be asked of a layer's dataset and snapshot together. */
+export const LAYER_PROPERTIES = ["used", ...RECORD_PROPERTIES] as const;
+
 /** The options of `zfs snapshot` that keep a record. */
 export function recordOptions({ chainId, diffId, parent, traits }: LayerRecord): string[] {
   const names = Object.entries(traits).filter(([, has]) => has).map(([name]) => name);

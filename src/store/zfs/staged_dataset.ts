@@ -7,9 +7,11 @@
 import { LayerfsError } from "../../errors.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { StagedLayer } from "../driver.ts";
+import type { RecordedLayer } from "../layer_files.ts";
 import { layerName, type LayerRecord } from "../layer_record.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { type DatasetNames, LAYER_SNAPSHOT } from "./dataset_names.ts";
+import type { LayerIndex } from "./layer_index.ts";
 import { readRecord, RECORD_PROPERTIES, recordOptions } from "./layer_properties.ts";
 import {
   destroyDataset,
@@ -28,6 +30,7 @@ export type RemoveBroken = (chainId: Digest) => Promise<unknown>;
 export class StagedDataset implements StagedLayer {
   readonly root: string;
   readonly #names: DatasetNames;
+  readonly #index: LayerIndex;
   readonly #dataset: string;
   readonly #chainId: Digest;
   readonly #removeBroken: RemoveBroken;
@@ -35,6 +38,7 @@ export class StagedDataset implements StagedLayer {
 
   private constructor(
     names: DatasetNames,
+    index: LayerIndex,
     dataset: string,
     chainId: Digest,
     view: string,
@@ -42,6 +46,7 @@ export class StagedDataset implements StagedLayer {
   ) {
     this.root = view;
     this.#names = names;
+    this.#index = index;
     this.#dataset = dataset;
     this.#chainId = chainId;
     this.#removeBroken = removeBroken;
@@ -54,6 +59,7 @@ export class StagedDataset implements StagedLayer {
    */
   static async create(
     names: DatasetNames,
+    index: LayerIndex,
     { chainId, parent, staging, view }: {
       readonly chainId: Digest;
       readonly parent: LayerRecord | null;
@@ -72,7 +78,7 @@ export class StagedDataset implements StagedLayer {
       : ["clone", ...options, names.snapshot(parent.chainId), dataset];
     const { failure } = await tryZfs(make);
     if (failure !== null && !isMade(failure)) throw failureError(failure, action);
-    const staged = new StagedDataset(names, dataset, chainId, view, removeBroken);
+    const staged = new StagedDataset(names, index, dataset, chainId, view, removeBroken);
     try {
       // A clone of zfs-fuse is mounted already, noauto or not; all else is not.
       if (!isMountPoint(view)) await mountDataset(dataset, view, action);
@@ -91,19 +97,23 @@ export class StagedDataset implements StagedLayer {
     // disk with all that was written before: the content is durable, whatever happens from here on.
     const snapshot = `${this.#dataset}@${LAYER_SNAPSHOT}`;
     await zfs(["snapshot", ...recordOptions(record), snapshot], action);
+    const all = await propertiesOf([this.#dataset], this.#dataset, ["used"], action);
+    const bytes = Number(all.get(this.#dataset)?.get("used"));
     // The commit: one transaction. Below R/layers it inherits readonly=on.
-    await this.#rename(action);
+    await this.#rename({ ...record, bytes }, action);
     this.#there = false;
     removeMountPoint(this.root);
   }
 
-  async #rename(action: string): Promise<void> {
+  async #rename(layer: RecordedLayer, action: string): Promise<void> {
     const target = this.#names.layer(this.#chainId);
-    const rename = () =>
-      patiently(
+    const rename = () => {
+      this.#index.write(layer); // before the name; removing what was broken there removes it
+      return patiently(
         () => tryZfs(["rename", this.#dataset, target]),
         ({ failure }) => failure?.kind === "busy" || failure?.kind === "in-use",
       );
+    };
     let { failure } = await rename();
     if (failure?.kind === "exists") {
       await this.#refuseWhole(action);

@@ -13,25 +13,48 @@ import { TOP } from "./rootfs_dataset.ts";
 /** What {@linkcode findStrays} is to be given of all datasets. */
 export const STRAY_PROPERTIES = [...RECORD_PROPERTIES, TOP, "mountpoint"] as const;
 
-/** @param all the datasets below the store's three, with their snapshots */
-export function findStrays(names: DatasetNames, all: Properties): Strays {
-  const below = (parent: string) =>
-    [...all.keys()].filter((name) => name.startsWith(`${parent}/`) && !name.includes("@"))
-      .map((name) => name.slice(parent.length + 1))
-      // What somebody has made below one of ours goes with it.
-      .filter((name) => !name.includes("/"));
+/** @param all the datasets below those of containers and of work in progress, with their snapshots */
+export function findStrays(
+  names: DatasetNames,
+  all: Properties,
+): Omit<Strays, "brokenLayers"> {
   const snapshot = (dataset: string) => all.get(`${dataset}@${LAYER_SNAPSHOT}`);
   const waits = (name: string) =>
     name.startsWith(DEFERRED) && snapshot(names.staged(name))?.get("defer_destroy") === "on";
   return {
     // A removed layer that something foreign still uses is no litter yet.
-    staging: below(names.staging).filter((name) => !waits(name)),
-    containers: below(names.containers).map((name) => containerOf(names, name, all)),
-    brokenLayers: below(names.layers).flatMap((name) => {
-      const reason = readRecord(name, snapshot(`${names.layers}/${name}`));
-      return typeof reason === "string" ? [{ name, reason }] : [];
-    }),
+    staging: below(names.staging, all).filter((name) => !waits(name)),
+    containers: below(names.containers, all).map((name) => containerOf(names, name, all)),
   };
+}
+
+/**
+ * @param all the datasets below that of layers, with their snapshots
+ * @param index what the store's files say of them
+ */
+export function findBrokenLayers(
+  names: DatasetNames,
+  all: Properties,
+  index: ReadonlyMap<string, unknown>,
+): Strays["brokenLayers"] {
+  const found = below(names.layers, all);
+  const datasets = new Set(found);
+  const lost = [...index.keys()].filter((name) => !datasets.has(name));
+  return [
+    ...found.flatMap((name) => {
+      const record = readRecord(name, all.get(`${names.layers}/${name}@${LAYER_SNAPSHOT}`));
+      if (typeof record === "string") return [{ name, reason: record }];
+      return index.has(name) ? [] : [{ name, reason: "the store has no file about it" }];
+    }),
+    ...lost.map((name) => ({ name, reason: "the store has a file about it, and ZFS no dataset" })),
+  ];
+}
+
+/** The datasets directly below `parent`; what somebody has made below one of them goes with it. */
+function below(parent: string, all: Properties): string[] {
+  return [...all.keys()].filter((name) => name.startsWith(`${parent}/`) && !name.includes("@"))
+    .map((name) => name.slice(parent.length + 1))
+    .filter((name) => !name.includes("/"));
 }
 
 function containerOf(names: DatasetNames, name: string, all: Properties): ContainerRootfs {

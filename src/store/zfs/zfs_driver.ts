@@ -2,8 +2,9 @@
  * The driver that keeps every layer as a ZFS snapshot, and every container as a clone of one.
  *
  * What there is says ZFS: the names of datasets (dataset_names.ts) and the user properties of
- * layers' snapshots (layer_properties.ts). The driver itself keeps nothing on disk but the mount
- * points `STORE/views/<hex>` of layers. No dataset mounts by itself (canmount=noauto).
+ * layers' snapshots (layer_properties.ts). On disk there are the mount points `STORE/views/<hex>` of
+ * layers, and what a listing of them says (layer_index.ts). No dataset mounts by itself
+ * (canmount=noauto).
  *
  * @module
  */
@@ -24,9 +25,11 @@ import type {
 } from "../driver.ts";
 import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
 import { isMountPoint } from "../mount_point.ts";
+import { mountsBelow } from "../mounts.ts";
 import { createRoots, missingRoot } from "./create_roots.ts";
 import { DatasetNames, DEFERRED, LAYER_SNAPSHOT } from "./dataset_names.ts";
-import { readRecord, RECORD_PROPERTIES } from "./layer_properties.ts";
+import { LayerIndex } from "./layer_index.ts";
+import { LAYER_PROPERTIES, readRecord, RECORD_PROPERTIES } from "./layer_properties.ts";
 import {
   destroyDataset,
   mountDataset,
@@ -37,7 +40,7 @@ import {
 import { propertiesBelow, propertiesOf } from "./properties.ts";
 import { createRootfs, removeRootfs } from "./rootfs_dataset.ts";
 import { StagedDataset } from "./staged_dataset.ts";
-import { findStrays, STRAY_PROPERTIES } from "./strays.ts";
+import { findBrokenLayers, findStrays, STRAY_PROPERTIES } from "./strays.ts";
 import { tryZfs, zfs } from "./zfs.ts";
 import { failureError } from "./zfs_failure.ts";
 
@@ -47,6 +50,7 @@ export class ZfsDriver implements Driver {
   readonly keepsLayers = true;
   readonly #store: string;
   readonly #names: DatasetNames;
+  readonly #index: LayerIndex;
 
   /**
    * Looks at nothing yet.
@@ -63,10 +67,12 @@ export class ZfsDriver implements Driver {
       throw new LayerfsError("usage", message, { store });
     }
     this.#store = store;
+    this.#index = new LayerIndex(`${store}/layers`);
   }
 
   async initialize(): Promise<void> {
     await createRoots(this.#names, this.#store);
+    this.#index.initialize();
     try {
       fs.mkdirSync(`${this.#store}/views`, { recursive: true, mode: 0o700 });
     } catch (error) {
@@ -90,22 +96,11 @@ export class ZfsDriver implements Driver {
   }
 
   async listLayers(): Promise<readonly StoredLayer[]> {
-    const { layers } = this.#names;
-    const action = `Cannot list the layers in "${layers}"`;
-    const properties = ["used", "mounted", ...RECORD_PROPERTIES];
-    const all = await propertiesBelow([layers], properties, action);
-    await this.#refuseMissing(all.has(layers), action);
-    const found: StoredLayer[] = [];
-    for (const [name, own] of all) {
-      if (!name.startsWith(`${layers}/`) || name.includes("@")) continue;
-      const snapshot = all.get(`${name}@${LAYER_SNAPSHOT}`);
-      const record = readRecord(name.slice(layers.length + 1), snapshot);
-      if (typeof record === "string") continue;
-      // What a clone uses is what it does not share with its origin.
-      const bytes = Number(own.get("used"));
-      found.push({ ...record, bytes, mounted: own.get("mounted") === "yes" });
-    }
-    return found;
+    const views = `${this.#store}/views`;
+    const mounts = new Set(await mountsBelow(views));
+    return [...this.#index.list()].map(([name, layer]) => {
+      return { ...layer, mounted: mounts.has(`${views}/${name}`) };
+    });
   }
 
   async prepareLayer(
@@ -115,7 +110,7 @@ export class ZfsDriver implements Driver {
   ): Promise<StagedLayer> {
     const layer = { chainId, parent, staging, view: this.#view(chainId) };
     const removeBroken = (broken: Digest) => this.removeLayer(broken);
-    return await StagedDataset.create(this.#names, layer, removeBroken);
+    return await StagedDataset.create(this.#names, this.#index, layer, removeBroken);
   }
 
   async removeLayer(chainId: Digest): Promise<Removal> {
@@ -125,9 +120,9 @@ export class ZfsDriver implements Driver {
     if (isMountPoint(view)) await unmountDataset(dataset, view, action);
     removeMountPoint(view);
     const failure = await destroyDataset(dataset);
-    if (failure === null) return "removed";
-    if (failure.kind === "no-dataset") {
-      await this.#refuseMissing(false, action);
+    if (failure?.kind === "no-dataset") await this.#refuseMissing(false, action);
+    if (failure === null || failure.kind === "no-dataset") {
+      this.#index.remove(layerName(chainId));
       return "removed";
     }
     const { layers, containers, staging } = this.#names;
@@ -141,6 +136,7 @@ export class ZfsDriver implements Driver {
     // Its name is free from here on; what depends on the snapshot follows it to the new one.
     const deferred = this.#names.deferred();
     await zfs(["rename", dataset, deferred], action);
+    this.#index.remove(layerName(chainId));
     // Where the clone is one of another snapshot, or has just gone, a later sweep does the rest.
     await zfs(["destroy", "-d", `${deferred}@${LAYER_SNAPSHOT}`], action, "no-dataset");
     return "deferred";
@@ -238,11 +234,32 @@ export class ZfsDriver implements Driver {
     if (!staging.startsWith(DEFERRED)) throw await refusalError(failure, dataset, place, action);
   }
 
+  async repairLayer(chainId: Digest): Promise<void> {
+    const action = `Cannot repair layer ${chainId}`;
+    const dataset = this.#names.layer(chainId);
+    const snapshot = this.#names.snapshot(chainId);
+    const all = await propertiesOf([dataset, snapshot], dataset, LAYER_PROPERTIES, action);
+    const record = readRecord(layerName(chainId), all.get(snapshot));
+    if (typeof record === "string") await this.removeLayer(chainId);
+    else this.#index.write({ ...record, bytes: Number(all.get(dataset)?.get("used")) });
+  }
+
   async listStrays(): Promise<Strays> {
     const { layers, containers, staging } = this.#names;
     const action = `Cannot list what is in "${this.#names.root}"`;
     const all = await propertiesBelow([layers, containers, staging], STRAY_PROPERTIES, action);
     await this.#refuseMissing(all.has(layers), action);
+    return {
+      ...findStrays(this.#names, all),
+      brokenLayers: findBrokenLayers(this.#names, all, this.#index.list()),
+    };
+  }
+
+  async listStraysBesideLayers(): Promise<Omit<Strays, "brokenLayers">> {
+    const { containers, staging } = this.#names;
+    const action = `Cannot list what is in "${this.#names.root}"`;
+    const all = await propertiesBelow([containers, staging], STRAY_PROPERTIES, action);
+    await this.#refuseMissing(all.has(containers), action);
     return findStrays(this.#names, all);
   }
 

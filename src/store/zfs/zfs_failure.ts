@@ -126,9 +126,12 @@ const MEANINGS: Readonly<Partial<Record<FailureKind, readonly [ErrorCode, string
   "held": ["busy", 'a snapshot of it is held; see "zfs holds -r" and "zfs release"'],
   "cloned": ["conflict", "other datasets are clones of it; destroy or promote them first"],
   "full": ["storage-full", "the pool, or the quota, has no room; free some, or raise the quota"],
-  "no-daemon": ["privilege-missing", 'zfs-fuse is not running; start it: "service zfs-fuse start"'],
-  "no-pool": ["privilege-missing", 'there is no such pool; "zpool import" or "zpool create" it'],
-  "no-module": ["privilege-missing", 'the kernel has no ZFS; load it: "modprobe zfs"'],
+  "no-daemon": [
+    "environment-missing",
+    'zfs-fuse is not running; start it: "service zfs-fuse start"',
+  ],
+  "no-pool": ["environment-missing", 'there is no such pool; "zpool import" or "zpool create" it'],
+  "no-module": ["environment-missing", 'the kernel has no ZFS; load it: "modprobe zfs"'],
   "no-privilege": [
     "privilege-missing",
     "only root may do that (Linux cannot delegate mounting to an ordinary user); run as root",

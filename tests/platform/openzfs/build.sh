@@ -15,7 +15,7 @@
 set -euo pipefail
 
 series=$1
-dir=$(realpath "$2")
+dir=$(realpath --canonicalize-missing "$2")
 case $series in
   2.1) release=bookworm ;;
   2.3) release=bookworm-backports ;;
@@ -45,14 +45,13 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 mkdir -p "$part"
 
-# What the machine needs; then, what only the build needs. The tests start GNU tar, find, mount and
-# their like; busybox makes and is the initial RAM disk.
+# What the machine needs, beside Debian's essential packages: tests start GNU tar, find, mount and
+# their like; busybox makes and is the initial RAM disk. Then, what only the build needs.
 packages=(
   zfsutils-linux kmod mount fdisk procps attr acl libcap2-bin libarchive-tools zstd xz-utils
   busybox-static
   dkms gcc make libc6-dev linux-headers-amd64
 )
-
 
 # mirror SUITE DEFAULT: where this machine's apt gets SUITE from.
 mirror() {
@@ -175,10 +174,12 @@ make_disk() {
   mkdir "$root/payload"
   echo openzfs >"$root/etc/hostname"
   ln -sf /proc/self/mounts "$root/etc/mtab"
+  # Sparse. Without a journal, as it is never written to: qemu keeps changes elsewhere.
   mke2fs -q -t ext4 -O ^has_journal -d "$root" "$part/disk" 3G
 }
 
 echo "building a machine with OpenZFS $series of Debian's $release: three to four minutes" >&2
+# Not "|| status=$?" in the loop: in what stands before it, a failing command would end nothing.
 for step in make_root check_version add_kernel make_initrd make_disk; do
   SECONDS=0
   set +e

@@ -8,7 +8,7 @@
 # checkout, where LAYERFS_TEST_POOL names a pool: test.sh 2.3 -- zfs list
 #
 # LAYERFS_OPENZFS_CACHE    what build.sh made and what Deno fetched (/var/tmp/layerfs-openzfs-cache)
-# LAYERFS_OPENZFS_TIMEOUT  seconds for one machine (1200)
+# LAYERFS_OPENZFS_TIMEOUT  seconds for one machine (2400)
 # LAYERFS_OPENZFS_ACCEL    qemu's accelerator (tcg, as a machine may not have kvm)
 #
 # Exit status: 0; that of the last command that failed; 124 where a machine took too long; 125 where
@@ -17,7 +17,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 checkout=$(realpath "$here/../../..")
 cache=${LAYERFS_OPENZFS_CACHE:-/var/tmp/layerfs-openzfs-cache}
-limit=${LAYERFS_OPENZFS_TIMEOUT:-1200}
+limit=${LAYERFS_OPENZFS_TIMEOUT:-2400}
 
 fail() {
   echo "test.sh: $1" >&2
@@ -77,6 +77,7 @@ make_payload() {
 
 # boot DIR: the machine, in the background. All that it writes to is thrown away. Its output goes
 # through a pipe, as qemu would cut a file that it opens. It ends with this script, however that ends.
+# tsc: of the emulated clocks the one that is read without leaving the emulated program.
 boot() {
   rm -f "$work"/{pool,status}
   truncate -s 16G "$work/pool"
@@ -84,7 +85,7 @@ boot() {
     -M q35 -accel "${LAYERFS_OPENZFS_ACCEL:-tcg,thread=multi,tb-size=1024}" -cpu max -smp 2 -m 4G \
     -nodefaults -display none -no-reboot -serial "file:$work/console" \
     -kernel "$1/linux" -initrd "$1/initrd" \
-    -append "console=ttyS0 quiet panic=-1 mitigations=off" \
+    -append "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable clocksource=tsc" \
     -drive "if=virtio,format=raw,snapshot=on,cache=unsafe,file=$1/disk" \
     -drive "if=virtio,format=raw,cache=unsafe,file=$work/pool" \
     -drive "if=virtio,format=raw,readonly=on,file=$work/payload.tar" \
