@@ -87,20 +87,28 @@ export function rootfsOf({ id, bundle, record }: Container): ContainerRootfs {
 }
 
 /**
+ * Refuses the name of a container that there is.
+ *
+ * @throws {LayerfsError} `conflict`
+ */
+export function checkNew(store: string, id: string): void {
+  if (findContainer(store, id) === null) return;
+  throw new LayerfsError(
+    "conflict",
+    `Cannot create container "${id}": there is one of that name; take another --name, or remove ` +
+      `it with layerfs rm ${id}`,
+    { id },
+  );
+}
+
+/**
  * Refuses a name or a place that is taken.
  *
  * @param store path of the store
  * @throws {LayerfsError} `conflict`
  */
 export function checkFree(store: string, id: string, bundle: string): void {
-  if (findContainer(store, id) !== null) {
-    throw new LayerfsError(
-      "conflict",
-      `Cannot create container "${id}": there is one of that name; take another --name, or remove ` +
-        `it with layerfs rm ${id}`,
-      { id },
-    );
-  }
+  checkNew(store, id);
   let names: string[];
   try {
     names = fs.readdirSync(bundle);

@@ -18,7 +18,7 @@ import type { Staging } from "../store/staging.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { storageError } from "../system_error.ts";
 import { writeBundle } from "./bundle_files.ts";
-import { checkFree, containerPath } from "./containers.ts";
+import { checkFree, checkNew, containerPath } from "./containers.ts";
 import { findOrigin, type Origin, type OriginOptions } from "./origin.ts";
 import type { Overrides } from "./overrides.ts";
 import { checkId, formatRecord, type ImageRecord, type RootfsOrigin } from "./record.ts";
@@ -90,7 +90,9 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   const id = options.name ?? crypto.randomUUID().replaceAll("-", "").slice(0, 12);
   checkId(id);
   const destination = bundlePath(options, id);
-  checkFree(options.store, id, destination);
+  // What a killed process has left in the store's own place, the store sweeps when it is opened.
+  if (options.bundle === undefined) checkNew(options.store, id);
+  else checkFree(options.store, id, destination);
   const origin = await findOrigin(options, options.store);
   using store = await Store.open(options, "shared", options.signal);
   checkQuota(store, options.overrides);

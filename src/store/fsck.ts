@@ -224,7 +224,9 @@ class Fsck {
       ...layers.map(({ chainId }) => `${path}/views/${layerName(chainId)}`),
     ]);
     for (const mount of await mountsBelow(path)) {
-      if (mount === path || this.#isBelowContainer(mount) || expected.has(mount)) continue;
+      // Those of work in progress go with its litter.
+      const isExpected = mount === path || expected.has(mount) || this.#isBelowContainer(mount);
+      if (isExpected || mount.startsWith(`${path}/staging/`)) continue;
       await this.#note(
         "stray-mount",
         mount,

@@ -14,7 +14,7 @@ import { diskUsage } from "./disk_usage.ts";
 import { ImageStore } from "./images.ts";
 import { LayerFS } from "./layerfs.ts";
 import { stackOf } from "./layer_stack.ts";
-import type { StoredLayer } from "./layer_record.ts";
+import { layerName, type StoredLayer } from "./layer_record.ts";
 import { deadStaging } from "./staging.ts";
 import type { Store } from "./store.ts";
 
@@ -73,7 +73,10 @@ export async function collectGarbage(
       if (await layerfs.removeLayer(chainId) === "deferred") deferred.push(chainId);
     }
     for (const { digest } of blobs) images.blobs.remove(digest);
-    removeStaleLocks(store);
+    const kept = new Set((await store.driver.listLayers()).map(({ chainId }) => chainId));
+    removeRest(`${store.path}/skeletons`, new Set([...kept].map(layerName)));
+    // Of layers whose makers died. Nobody holds one, as nobody else works here.
+    removeRest(`${store.path}/locks`, new Set());
   }
   return {
     dryRun,
@@ -160,9 +163,9 @@ async function litterBytes(store: Store, names: readonly string[]): Promise<numb
   return [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** Locks of layers whose makers died. Nobody holds one, as nobody else works here. */
-function removeStaleLocks(store: Store): void {
-  for (const name of fs.readdirSync(`${store.path}/locks`)) {
-    fs.unlinkSync(`${store.path}/locks/${name}`);
+/** Removes the files of a directory, but for those that are kept. */
+function removeRest(directory: string, kept: ReadonlySet<string>): void {
+  for (const name of fs.readdirSync(directory)) {
+    if (!kept.has(name)) fs.rmSync(`${directory}/${name}`, { force: true });
   }
 }

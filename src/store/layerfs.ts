@@ -195,7 +195,12 @@ export class LayerFS {
     if (work.signal.aborted) throw new LayerfsError("interrupted", "Cannot commit: interrupted");
     syncFile(skeleton);
     fs.renameSync(skeleton, this.skeletonPath(chainId));
-    await staged.commit(record);
+    try {
+      await staged.commit(record);
+    } catch (error) {
+      fs.rmSync(this.skeletonPath(chainId), { force: true });
+      throw error;
+    }
     lock.remove();
     const { compressed, uncompressed } = result.layers[0] ?? { compressed: 0, uncompressed: 0 };
     return {

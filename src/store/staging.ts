@@ -13,7 +13,9 @@
 
 import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
+import { lstatOrNull } from "../layer/root_path.ts";
 import { FileLock } from "./lock.ts";
+import { mountsBelow } from "./mounts.ts";
 import { removeTree } from "./remove_tree.ts";
 
 /** Ending of a lock's name. */
@@ -74,8 +76,13 @@ export async function sweepStaging(
     using lock = FileLock.tryExisting(`${parent}/${name}${LOCK}`);
     if (lock === null) continue;
     try {
-      await free(name, `${parent}/${name}`);
-      await removeTree(`${parent}/${name}`);
+      const path = `${parent}/${name}`;
+      await free(name, path);
+      // Whatever is still mounted there is not ours, and must not be removed with its directory.
+      if (lstatOrNull(path) !== null && (await mountsBelow(fs.realpathSync(path))).length > 0) {
+        continue;
+      }
+      await removeTree(path);
     } catch (error) {
       if (error instanceof LayerfsError && error.code !== "interrupted") continue;
       throw error;

@@ -1,6 +1,6 @@
 /** A tree packed into one layer, and applied again. */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { LayerApplier } from "../../src/layer/apply.ts";
 import { packTree } from "../../src/layer/pack.ts";
 import { Tree } from "../../src/layer/tree.ts";

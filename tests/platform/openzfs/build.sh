@@ -81,14 +81,15 @@ preferences() {
 }
 
 # The zfs-dkms package compiles the modules while it is installed: that is the longest part. KCFLAGS
-# spares it debugging symbols, which would be cut off anyway. The kernel's package is only fetched,
-# as installed it would want an initial RAM disk of its own.
+# spares it debugging symbols, which would be cut off anyway (Linux 6.12 makes its BTF of them and
+# fails without). The kernel's package is only fetched, as installed it would want an initial RAM
+# disk of its own.
 make_root() {
   local include
   include=$(IFS=,; echo "${packages[*]}")
   preferences >"$part/preferences"
   sources >"$part/sources"
-  export KCFLAGS=-g0
+  [ "$release" != bookworm ] || export KCFLAGS=-g0
   mmdebstrap --mode=root --variant=apt --include="$include" \
     --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
     --aptopt='Acquire::Retries "3"' --dpkgopt=force-unsafe-io \
