@@ -22,7 +22,7 @@ Deno.test("rm spares what is mounted in a container, and so does the sweep", asy
   assertEquals(Deno.readTextFileSync(`${host}/precious`), "x");
 
   // As a removal would have left it whose process was killed.
-  const staging = `${bundle}/../../staging`;
+  const staging = `${layerfs.store}/staging`;
   await Deno.mkdir(`${staging}/dead`);
   await Deno.writeTextFile(`${staging}/dead.lock`, "");
   await Deno.mkdir(`${staging}/dead/mnt`);
