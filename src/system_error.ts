@@ -30,7 +30,7 @@ const CLASS_CODES: Readonly<Record<string, string>> = {
 };
 
 /** Errno names of numbers that Deno gives in its message alone (Linux, asm-generic/errno.h). */
-const NUMBER_CODES: Readonly<Record<string, string>> = {
+const NUMBER_CODES: Readonly<Record<number, string>> = {
   5: "EIO",
   16: "EBUSY",
   28: "ENOSPC",
@@ -42,9 +42,11 @@ const NUMBER_CODES: Readonly<Record<string, string>> = {
 /** The errno name of an error thrown by node:fs or by Deno, such as "ENOENT"; "" if it has none. */
 export function errnoName(error: unknown): string {
   if (!(error instanceof Error)) return "";
-  const code = (error as { code?: unknown }).code;
+  const { code, errno } = error as { code?: unknown; errno?: unknown };
+  // node:fs in Deno knows no name for some, EDQUOT among them.
+  if (code === "UNKNOWN" && typeof errno === "number") return NUMBER_CODES[-errno] ?? code;
   if (typeof code === "string") return code;
-  const number = /\(os error (\d+)\)/.exec(error.message)?.[1] ?? "";
+  const number = Number(/\(os error (\d+)\)/.exec(error.message)?.[1]);
   return NUMBER_CODES[number] ?? CLASS_CODES[error.name] ?? "";
 }
 

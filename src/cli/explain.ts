@@ -24,6 +24,8 @@ const DENIED = /Requires \w+ access( to .*)?, run again with the --allow-\w+ fla
  * @param action what was being done, such as `Cannot finish create`
  */
 export function explain(error: unknown, action: string): LayerfsError {
+  // Of an error, and one of the cleaning up after it, the first is the one that matters.
+  while (error instanceof SuppressedError) error = error.suppressed;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const known = knownError(cause, action);
     if (known !== undefined) return known;

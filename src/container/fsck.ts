@@ -36,10 +36,15 @@ export async function fsck(options: FsckStoreOptions): Promise<FsckResult> {
   return await checkStore(store, found, options);
 }
 
-/** Names among the containers that lead to no record, but for those that a sweep will remove. */
+/**
+ * Names among the containers that lead to no record, but for those that a sweep will remove, and
+ * empty directories, which a kill leaves and the next container of the name takes over.
+ */
 function bundlesWithoutRecord(store: string, known: ReadonlySet<string>) {
+  const isEmpty = (path: string) => fs.existsSync(path) && fs.readdirSync(path).length === 0;
   return fs.readdirSync(`${store}/containers`)
-    .filter((id) => !known.has(id) && !isClaimed(containerPath(store, id)))
+    .filter((id) => !known.has(id))
+    .filter((id) => !isClaimed(containerPath(store, id)) && !isEmpty(containerPath(store, id)))
     .map((id) => ({
       id,
       message: `"${containerPath(store, id)}" leads to no bundle with a "${RECORD_FILE}"; ` +

@@ -48,16 +48,16 @@ export async function squash(options: SquashImageOptions): Promise<SquashedImage
       engine,
       signal,
       ...(epoch === undefined ? {} : { epoch }),
+      beforeTag: async (layer) => {
+        if (store.driver.keepsLayers) await layerfs.provide([layer], options);
+      },
     });
   if (!store.driver.keepsLayers) return await withUnpacked(store, layerfs, image, options, merge);
   if (image.chainId === null) {
     throw new LayerfsError("unsupported", `Cannot squash "${options.image}": it has no layers`);
   }
   await layerfs.provide(image.layers, options);
-  const squashed = await layerfs.withTree(image.chainId, signal, merge);
-  const { layers } = await resolveImage(name, platform, store.path);
-  await layerfs.provide(layers, options);
-  return squashed;
+  return await layerfs.withTree(image.chainId, signal, merge);
 }
 
 /** The tree of an image where the store keeps no layers: unpacked for this once. */

@@ -153,7 +153,7 @@ export function writeAll(fd: number, bytes: Uint8Array, position: number): void 
 function tarError(code: number, lines: string[]): LayerfsError {
   const text = lines.slice(0, 3).join("; ") || `tar ended with status ${code}`;
   const action = "Cannot write special files";
-  if (/No space left on device|Disk quota exceeded/.test(text)) {
+  if (/No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes/.test(text)) {
     return new LayerfsError("storage-full", `${action}: ${text}; free some space`);
   }
   if (/Operation not permitted|Permission denied/.test(text)) {

@@ -3,6 +3,7 @@
  *
  *     layers/<hex>/layer.json  its record, written last
  *     layers/<hex>/<content>   its files; what they are called, and hold, is the driver's affair
+ *     layers/removed-<hex>-…   a layer on its way out
  *
  * A layer exists when its `layer.json` can be read and agrees with its name. Whatever else is in the
  * place of a layer is what a removal has left that was killed, or damage: nobody finds it, and a new
@@ -24,6 +25,9 @@ import { syncDirectory } from "./sync_directory.ts";
 
 /** Name of the record in a layer's directory. */
 const LAYER_FILE = "layer.json";
+
+/** What the name of a layer on its way out begins with. */
+const REMOVED = "removed-";
 
 /** Form of {@linkcode LAYER_FILE}. */
 const VERSION = 1;
@@ -108,7 +112,7 @@ export class LayerDirectory {
           chainId: record.chainId,
         });
       }
-      await removeTree(place); // a rest of one, if anything
+      await this.remove(record.chainId); // a rest of one, if anything
       fs.renameSync(directory, place);
       syncDirectory(this.path);
     } catch (error) {
@@ -116,18 +120,35 @@ export class LayerDirectory {
     }
   }
 
-  /** Removes a layer; its record first, so that what a kill leaves is no layer any more. */
+  /** Removes a layer: it loses its name first, so that a kill leaves litter, and no layer. */
   async remove(chainId: Digest): Promise<void> {
     const place = this.layer(chainId);
+    if (lstatOrNull(place) === null) return;
+    const name = `${REMOVED}${layerName(chainId)}-${crypto.randomUUID().slice(0, 8)}`;
     try {
-      fs.rmSync(`${place}/${LAYER_FILE}`, { force: true });
+      fs.renameSync(place, `${this.path}/${name}`);
     } catch (error) {
       throw storageError(error, `Cannot remove layer ${chainId}`);
     }
-    await removeTree(place);
+    await this.sweep(name);
   }
 
+  /** Names of what removals have left that were killed. */
+  removed(): string[] {
+    return this.#entries().filter((name) => name.startsWith(REMOVED));
+  }
+
+  /** Removes the rest of a removed layer, if `name` is that of one. */
+  async sweep(name: string): Promise<void> {
+    if (name.startsWith(REMOVED)) await removeTree(`${this.path}/${name}`);
+  }
+
+  /** Everything that is in the place of a layer. */
   #names(): string[] {
+    return this.#entries().filter((name) => !name.startsWith(REMOVED));
+  }
+
+  #entries(): string[] {
     try {
       return fs.readdirSync(this.path).sort();
     } catch (error) {

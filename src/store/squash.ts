@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BlobLocation } from "../blob/location.ts";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { packTree } from "../layer/pack.ts";
@@ -41,6 +42,18 @@ export interface SquashOptions {
   readonly engine: DigestEngine;
   /** Ends the work. */
   readonly signal?: AbortSignal;
+  /** Called with the new layer before the image gets its name; what it throws prevents that. */
+  readonly beforeTag?: (layer: SquashedLayer) => Promise<void>;
+}
+
+/** The one layer of a squashed image. */
+export interface SquashedLayer {
+  readonly location: BlobLocation;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly diffId: Digest;
+  /** The same: it is on top of nothing. */
+  readonly chainId: Digest;
 }
 
 /** A squashed image. */
@@ -91,6 +104,11 @@ export async function squashImage(
   for (const { bytes, descriptor } of [config, manifest]) {
     const how = { staging: staging.path, engine, signal };
     count(await store.blobs.add(bytes, descriptor.digest, how), bytes.length);
+  }
+  const location = store.blobs.locate(layer.digest);
+  if (location !== null) {
+    const { diffId } = packed;
+    await options.beforeTag?.({ ...layer, location, diffId, chainId: diffId });
   }
   await store.tag({ ...manifest.descriptor, platform: image.platform }, tag, signal);
   return {

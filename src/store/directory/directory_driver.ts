@@ -179,8 +179,8 @@ export class DirectoryDriver implements Driver {
   }
 
   /** All that there is of a layer in the making is in its staging directory. */
-  sweep(_staging: string): Promise<void> {
-    return Promise.resolve();
+  async sweep(staging: string): Promise<void> {
+    await this.#layers.sweep(staging);
   }
 
   /** A root filesystem is in its bundle, and nowhere else. */

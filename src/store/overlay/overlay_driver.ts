@@ -150,6 +150,7 @@ export class OverlayDriver implements Driver {
 
   /** Nothing but our overlays is unmounted: what else is mounted there is somebody's. */
   async sweep(staging: string): Promise<void> {
+    await this.#layers.sweep(staging);
     const directory = `${this.#store}/staging/${staging}`;
     if (lstatOrNull(directory) === null) return;
     // The last one first, as one may be in another.
@@ -172,7 +173,10 @@ export class OverlayDriver implements Driver {
     const staging = `${this.#store}/staging`;
     const mounts = lstatOrNull(staging) === null ? [] : await overlaysBelow(staging);
     return await attempt(`Cannot list the layers of "${this.#store}"`, () => ({
-      staging: [...new Set(mounts.map((name) => name.slice(0, name.indexOf("/"))))],
+      staging: [
+        ...new Set(mounts.map((name) => name.slice(0, name.indexOf("/")))),
+        ...this.#layers.removed(),
+      ],
       containers: [],
       brokenLayers: this.#layers.list().broken,
     }));

@@ -4,7 +4,9 @@
  * @module
  */
 
+import { lstatOrNull } from "../../layer/root_path.ts";
 import { run } from "../../process.ts";
+import { FileLock } from "../lock.ts";
 import { failureError, type FailureKind, parseFailure, type ZfsFailure } from "./zfs_failure.ts";
 
 /** What a call gave. */
@@ -14,10 +16,23 @@ export interface ZfsResult {
   readonly failure: ZfsFailure | null;
 }
 
+/**
+ * Where zfs-fuse has its socket. Its daemon stands still for good where several clones or mounts are
+ * asked of it at once (seen with 20): its threads wait for one another.
+ */
+const FUSE_DIRECTORY = "/run/zfs";
+
 /** Runs `zfs`; that it fails is a result. */
 export async function tryZfs(args: readonly string[]): Promise<ZfsResult> {
+  using _turn = await takeTurn();
   const { code, stdout, stderr } = await run("zfs", args);
   return { stdout, failure: code === 0 ? null : parseFailure(stderr) };
+}
+
+/** With zfs-fuse, one change at a time on this machine; with OpenZFS, as many as there are. */
+async function takeTurn(): Promise<FileLock | null> {
+  if (lstatOrNull(`${FUSE_DIRECTORY}/zfs_socket`) === null) return null;
+  return await FileLock.wait(`${FUSE_DIRECTORY}/layerfs.lock`);
 }
 
 /**
