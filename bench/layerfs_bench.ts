@@ -8,12 +8,13 @@
  * 2. ps, layers, gc --dry-run and df in stores with more and more layers and containers: the sizes
  *    grow tenfold from step to step, and the growth is printed.
  *
- * All with the drivers overlay and zfs; the latter where LAYERFS_TEST_POOL names a pool, for which
- * `tests/zfs/with_zfs_fuse.sh deno task bench:layerfs` makes one. Times are of whole processes, from
+ * All with the drivers overlay and zfs; the latter where LAYERFS_TEST_POOL names a pool, which the
+ * task makes by zfs-fuse. Times are of whole processes, from
  * start to exit, medians of N rounds (11).
  *
  * The many layers are empty. With ZFS they are datasets and snapshots that `zfs` makes with the
- * properties that the driver gives them, and are never mounted; with overlay they are directories
+ * properties that the driver gives them, with the driver's own files about them, and are never
+ * mounted; with overlay they are directories
  * with a record. Containers are made by `layerfs create`; from 100 on, by the library in one process.
  *
  * @module
@@ -26,6 +27,7 @@ import { NO_OVERRIDES } from "../src/container/overrides.ts";
 import { NO_TRAITS } from "../src/layer/traits.ts";
 import { parseDigest } from "../src/oci/digest.ts";
 import { layerName, type LayerRecord } from "../src/store/layer_record.ts";
+import { LayerIndex } from "../src/store/zfs/layer_index.ts";
 import { recordOptions } from "../src/store/zfs/layer_properties.ts";
 import { imageLayout } from "../tests/fixtures/image.ts";
 import { dir, file, tarball } from "../tests/fixtures/tar.ts";
@@ -147,6 +149,8 @@ async function addLayers({ driver, store, dataset }: Subject, first: number, end
     const script = `${store}.commands`;
     await Deno.writeTextFile(script, ["set -e", ...commands].join("\n"));
     await must(["bash", script]);
+    const index = new LayerIndex(`${store}/layers`);
+    for (const layer of layers) index.write({ ...layer, bytes: 0 });
     return;
   }
   for (const layer of layers) {

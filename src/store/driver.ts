@@ -137,6 +137,15 @@ export interface Driver {
   capacity(): Promise<Capacity>;
 }
 
+/** A name in the layers' place that is no whole layer. */
+export interface BrokenLayer {
+  readonly name: string;
+  /** For people to read. */
+  readonly reason: string;
+  /** Whether a kill leaves such: there is nothing of a layer in it. */
+  readonly isLitter?: boolean;
+}
+
 /** What a driver holds, by the names that LayerFS gave. */
 export interface Strays {
   /** Names of staging directories that something of the driver's is left of. */
@@ -144,5 +153,5 @@ export interface Strays {
   /** Root filesystems that the driver keeps outside of bundles, in whatever state. */
   readonly containers: readonly ContainerRootfs[];
   /** Names in the layers' place that are no whole layers, and why, for people to read. */
-  readonly brokenLayers: readonly { readonly name: string; readonly reason: string }[];
+  readonly brokenLayers: readonly BrokenLayer[];
 }

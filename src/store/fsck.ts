@@ -10,10 +10,12 @@
  */
 
 import fs from "node:fs";
+import path from "node:path";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { digestAlgorithm } from "../oci/digest.ts";
 import { check, run } from "../process.ts";
+import { isClaimed } from "./claim.ts";
 import { checkContents } from "./check_contents.ts";
 import { digestFile } from "./digest_file.ts";
 import type { ContainerRootfs, Strays } from "./driver.ts";
@@ -115,11 +117,12 @@ class Fsck {
 
   async run(): Promise<FsckResult> {
     const { driver } = this.#store;
+    // First, so that nothing of what is swept is looked at.
+    const hasLitter = await this.#litter();
     const strays = await driver.listStrays();
-    await this.#litter();
     await this.#rootfs(strays.containers);
     const layers = await this.#layers(strays.brokenLayers, await driver.listLayers());
-    await this.#mounts(layers);
+    await this.#mounts(layers, hasLitter && !this.#options.repair);
     const images = await this.#images();
     const contents = this.#options.deep ? await this.#contents(layers) : 0;
     return {
@@ -154,17 +157,21 @@ class Fsck {
     }
   }
 
-  async #litter(): Promise<void> {
-    const { driver, path } = this.#store;
-    for (const name of await findLitter(this.#store)) {
+  /** Returns whether there was any. */
+  async #litter(): Promise<boolean> {
+    const { driver } = this.#store;
+    const litter = await findLitter(this.#store);
+    for (const name of litter) {
       await this.#note("litter", name, "a process that died has left it", async () => {
         await this.#store.sweep();
         await driver.sweep(name);
-        if (fs.existsSync(`${path}/staging/${name}`)) {
-          throw new LayerfsError("busy", `Cannot sweep "${path}/staging/${name}": it is in use`);
+        const directory = `${this.#store.path}/staging/${name}`;
+        if (fs.existsSync(directory)) {
+          throw new LayerfsError("busy", `Cannot sweep "${directory}": it is in use`);
         }
       });
     }
+    return litter.length > 0;
   }
 
   /** Compares records with root filesystems. */
@@ -172,7 +179,9 @@ class Fsck {
     const { containers, damaged, restoreRecord } = this.#known;
     for (const { id, message } of damaged) await this.#note("damaged-record", id, message);
     const known = new Set([...containers, ...damaged].map(({ id }) => id));
-    for (const stray of strays.filter(({ id }) => !known.has(id))) {
+    const isNobodys = ({ id, rootfs }: ContainerRootfs) =>
+      !known.has(id) && !isClaimed(path.dirname(rootfs));
+    for (const stray of strays.filter(isNobodys)) {
       const detail = `there is a root filesystem for "${stray.rootfs}", and no record`;
       await this.#note("missing-record", stray.id, detail, () => restoreRecord(stray));
     }
@@ -194,8 +203,8 @@ class Fsck {
     layers: readonly StoredLayer[],
   ): Promise<StoredLayer[]> {
     const byId = new Map(layers.map((layer) => [layer.chainId, layer]));
-    for (const { name, reason } of broken) {
-      await this.#note("broken-layer", name, reason, async () => {
+    for (const { name, reason, isLitter } of broken) {
+      await this.#note(isLitter ? "litter" : "broken-layer", name, reason, async () => {
         const chainId = layerOfName(name);
         if (chainId === null) {
           throw new LayerfsError("storage", `Cannot remove "${name}": layerfs gives no such name`);
@@ -216,17 +225,23 @@ class Fsck {
     return whole;
   }
 
-  /** Looks for mounts below the store that are neither a root filesystem nor a view. */
-  async #mounts(layers: readonly StoredLayer[]): Promise<void> {
-    const { path } = this.#store;
+  /**
+   * Looks for mounts below the store that are neither a root filesystem nor a view.
+   *
+   * @param litterStays whether views may be those of layers in the making that died
+   */
+  async #mounts(layers: readonly StoredLayer[], litterStays: boolean): Promise<void> {
+    const store = this.#store.path;
+    const litter = [`${store}/staging/`, ...litterStays ? [`${store}/views/`] : []];
     const expected = new Set([
       ...this.#known.containers.map(({ rootfs }) => rootfs),
-      ...layers.map(({ chainId }) => `${path}/views/${layerName(chainId)}`),
+      ...layers.map(({ chainId }) => `${store}/views/${layerName(chainId)}`),
     ]);
-    for (const mount of await mountsBelow(path)) {
-      // Those of work in progress go with its litter.
-      const isExpected = mount === path || expected.has(mount) || this.#isBelowContainer(mount);
-      if (isExpected || mount.startsWith(`${path}/staging/`)) continue;
+    for (const mount of await mountsBelow(store)) {
+      // Those of work that was killed go with its litter.
+      if (isClaimed(path.dirname(mount))) continue;
+      const isExpected = mount === store || expected.has(mount) || this.#isBelowContainer(mount);
+      if (isExpected || litter.some((place) => mount.startsWith(place))) continue;
       await this.#note(
         "stray-mount",
         mount,

@@ -10,6 +10,7 @@
 import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
+import { errnoName, storageError } from "../system_error.ts";
 import { diskUsage } from "./disk_usage.ts";
 import { ImageStore } from "./images.ts";
 import { LayerFS } from "./layerfs.ts";
@@ -75,6 +76,7 @@ export async function collectGarbage(
     for (const { digest } of blobs) images.blobs.remove(digest);
     const kept = new Set((await store.driver.listLayers()).map(({ chainId }) => chainId));
     removeRest(`${store.path}/skeletons`, new Set([...kept].map(layerName)));
+    removeEmpty(`${store.path}/views`);
     // Of layers whose makers died. Nobody holds one, as nobody else works here.
     removeRest(`${store.path}/locks`, new Set());
   }
@@ -167,5 +169,18 @@ async function litterBytes(store: Store, names: readonly string[]): Promise<numb
 function removeRest(directory: string, kept: ReadonlySet<string>): void {
   for (const name of fs.readdirSync(directory)) {
     if (!kept.has(name)) fs.rmSync(`${directory}/${name}`, { force: true });
+  }
+}
+
+/** Removes the empty directories in a directory: mount points that nothing is mounted at. */
+function removeEmpty(directory: string): void {
+  for (const name of fs.readdirSync(directory)) {
+    try {
+      fs.rmdirSync(`${directory}/${name}`);
+    } catch (error) {
+      if (!["ENOTEMPTY", "EBUSY"].includes(errnoName(error))) {
+        throw storageError(error, `Cannot remove "${directory}/${name}"`);
+      }
+    }
   }
 }

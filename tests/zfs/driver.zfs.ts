@@ -201,6 +201,7 @@ Deno.test("one call of zfs at most, however many layers and containers", async (
     () => driver.findLayers(ids),
     // Far too many for one command line.
     () => driver.findLayers(Array.from({ length: 20_000 }, (_, n) => chainId(n + 1))),
+    () => driver.listLayers(),
     () => driver.rootfsStates(containers),
     () => driver.listStrays(),
     () => driver.listStraysBesideLayers(),
@@ -208,7 +209,6 @@ Deno.test("one call of zfs at most, however many layers and containers", async (
     () => driver.mountLayer(chainId(3)),
     () => driver.unmountLayer(chainId(3)),
   ];
-  assertEquals(await callsOf(() => driver.listLayers()), []);
   for (const work of one) {
     const calls = await callsOf(work);
     assertEquals(calls.length, 1, `${work}: ${JSON.stringify(calls).slice(0, 500)}`);

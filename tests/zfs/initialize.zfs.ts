@@ -75,6 +75,7 @@ Deno.test("a missing pool or dataset is told from a missing layer, with the comm
   const calls = [
     () => nowhere.initialize(),
     () => nowhere.findLayers([chainId(1)]),
+    () => nowhere.listLayers(),
     () => nowhere.listStraysBesideLayers(),
     () => nowhere.listStrays(),
     () => nowhere.capacity(),

@@ -123,13 +123,19 @@ test("a layer without a snapshot is found, removed, and applied anew", async (gr
 test("a snapshot that was destroyed with all that is on it", async (ground, one, two) => {
   await ground.create("web", one);
   await ground.create("other", two);
-  const [, common = ""] = await layersOf(ground, "web");
-  const hex = common.slice("sha256:".length);
-  await zfsDestroy(ground, `layers/${hex}@layer`);
-  const found = [`broken-layer ${hex}`, "missing-rootfs other", "missing-rootfs web"];
-  assertEquals(await problems(ground), found);
+  const [base, common = "", ...above] = await layersOf(ground, "web");
+  const others = (await layersOf(ground, "other")).filter((layer) => layer !== base);
+  const hexes = [...new Set([common, ...above, ...others])].map((id) => id.slice(7)).sort();
+  await zfsDestroy(ground, `layers/${common.slice(7)}@layer`);
+  // Of those above there is the store's file left.
+  const broken = hexes.map((hex) => {
+    return `${hex === common.slice(7) ? "broken-layer" : "litter"} ${hex}`;
+  }).sort();
+  const missing = ["missing-rootfs other", "missing-rootfs web"];
+  assertEquals(await problems(ground), [...broken, ...missing]);
   // The layers have to come from somewhere: a create brings those of its image.
-  assertEquals(await problems(ground, "--repair"), [`${found[0]} repaired`, ...found.slice(1)]);
+  const repaired = broken.map((problem) => `${problem} repaired`);
+  assertEquals(await problems(ground, "--repair"), [...repaired, ...missing]);
   await ground.create("new", one);
   const left = ["missing-rootfs other", "missing-rootfs web repaired"];
   assertEquals(await problems(ground, "--repair"), left);

@@ -46,7 +46,9 @@ export function findBrokenLayers(
       if (typeof record === "string") return [{ name, reason: record }];
       return index.has(name) ? [] : [{ name, reason: "the store has no file about it" }];
     }),
-    ...lost.map((name) => ({ name, reason: "the store has a file about it, and ZFS no dataset" })),
+    ...lost.map((name) => {
+      return { name, reason: "the store has a file about it, and ZFS no dataset", isLitter: true };
+    }),
   ];
 }
 

@@ -96,6 +96,10 @@ export class ZfsDriver implements Driver {
   }
 
   async listLayers(): Promise<readonly StoredLayer[]> {
+    const { layers } = this.#names;
+    const action = `Cannot list the layers in "${layers}"`;
+    const own = await propertiesOf([layers], layers, ["type"], action);
+    await this.#refuseMissing(own.has(layers), action);
     const views = `${this.#store}/views`;
     const mounts = new Set(await mountsBelow(views));
     return [...this.#index.list()].map(([name, layer]) => {
