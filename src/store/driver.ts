@@ -41,6 +41,8 @@ export interface ContainerRootfs {
 export interface NewRootfs extends ContainerRootfs {
   /** Bytes that the container may add to its layers, where the driver {@linkcode Driver.hasQuota}. */
   readonly quota?: number;
+  /** Name of the staging directory that it is made under: says whose it is until it is complete. */
+  readonly claim?: string;
 }
 
 /** The state of a container's root filesystem. */
@@ -114,9 +116,10 @@ export interface Driver {
   /**
    * Removes it, with the directory `rootfs`. That it is not there, or only in part, is no error.
    *
+   * @param claim removes only what was made under this claim: another of the same id stays
    * @throws {LayerfsError} `busy`, with nothing removed
    */
-  removeRootfs(container: ContainerRootfs): Promise<void>;
+  removeRootfs(container: ContainerRootfs, claim?: string): Promise<void>;
   /** The states of the given containers by id, whatever their number in one call. */
   rootfsStates(
     containers: readonly ContainerRootfs[],

@@ -5,7 +5,7 @@
  *     R/layers/<hex>             a layer, with its one snapshot @layer
  *     R/containers/<id>          a container's root filesystem, a clone of a layer
  *     R/staging/<name>           a layer in the making; belongs to STORE/staging/<name>
- *     R/staging/deferred-<hex>   a layer that is removed, but for what something foreign still uses
+ *     R/staging/deferred-<hex>   a layer on its way out, or what something foreign still uses of it
  *
  * Flat, because ZFS allows 50 names one below the other, and an image can have more layers.
  *

@@ -41,7 +41,7 @@ import { propertiesBelow, propertiesOf } from "./properties.ts";
 import { createRootfs, removeRootfs } from "./rootfs_dataset.ts";
 import { StagedDataset } from "./staged_dataset.ts";
 import { findBrokenLayers, findStrays, STRAY_PROPERTIES } from "./strays.ts";
-import { tryZfs, zfs } from "./zfs.ts";
+import { patiently, tryZfs, zfs } from "./zfs.ts";
 import { failureError } from "./zfs_failure.ts";
 
 export class ZfsDriver implements Driver {
@@ -123,26 +123,32 @@ export class ZfsDriver implements Driver {
     const view = this.#view(chainId);
     if (isMountPoint(view)) await unmountDataset(dataset, view, action);
     removeMountPoint(view);
-    const failure = await destroyDataset(dataset);
-    if (failure?.kind === "no-dataset") await this.#refuseMissing(false, action);
-    if (failure === null || failure.kind === "no-dataset") {
-      this.#index.remove(layerName(chainId));
-      return "removed";
+    // It loses its name first: a kill leaves litter, and what foreign clones of it need follows it.
+    const away = this.#names.deferred();
+    const { failure: refusal } = await patiently(
+      () => tryZfs(["rename", dataset, away]),
+      (result) => result.failure?.kind === "busy" || result.failure?.kind === "in-use",
+    );
+    if (refusal?.kind === "no-dataset") {
+      await this.#refuseMissing(false, action);
+    } else if (refusal !== null) {
+      throw await refusalError(refusal, dataset, view, action);
     }
+    this.#index.remove(layerName(chainId));
+    const failure = refusal === null ? await destroyDataset(away) : null;
+    if (failure === null) return "removed";
     const { layers, containers, staging } = this.#names;
     const own = failure.dependents.some((name) =>
       [layers, containers, staging].some((place) => name.startsWith(`${place}/`)) &&
       !name.startsWith(this.#names.staged(DEFERRED))
     );
     if (own || (failure.kind !== "cloned" && failure.kind !== "held")) {
+      await zfs(["rename", away, dataset], action);
+      await this.repairLayer(chainId);
       throw await refusalError(failure, dataset, view, action);
     }
-    // Its name is free from here on; what depends on the snapshot follows it to the new one.
-    const deferred = this.#names.deferred();
-    await zfs(["rename", dataset, deferred], action);
-    this.#index.remove(layerName(chainId));
     // Where the clone is one of another snapshot, or has just gone, a later sweep does the rest.
-    await zfs(["destroy", "-d", `${deferred}@${LAYER_SNAPSHOT}`], action, "no-dataset");
+    await zfs(["destroy", "-d", `${away}@${LAYER_SNAPSHOT}`], action, "no-dataset");
     return "deferred";
   }
 
