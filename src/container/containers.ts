@@ -7,8 +7,9 @@
 import fs from "node:fs";
 import path from "node:path";
 import { LayerfsError } from "../errors.ts";
-import { ROOTFS } from "../store/claim.ts";
+import { isClaimed, ROOTFS } from "../store/claim.ts";
 import type { ContainerRootfs } from "../store/driver.ts";
+import type { Store } from "../store/store.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { type ContainerRecord, readRecord } from "./record.ts";
 
@@ -78,6 +79,20 @@ export function allContainers(
       onDamaged(error, id);
       return [];
     }
+  });
+}
+
+/**
+ * Names among the containers that lead to no record, but for those that somebody makes or removes,
+ * and empty directories, which a kill leaves and the next container of the name takes over.
+ *
+ * @param known ids of the others
+ */
+export function unrecorded(store: Store, known: ReadonlySet<string>): string[] {
+  const isEmpty = (name: string) => fs.existsSync(name) && fs.readdirSync(name).length === 0;
+  return fs.readdirSync(store.containers).filter((id) => {
+    const name = containerPath(store.path, id);
+    return !known.has(id) && !isClaimed(name, store.staging) && !isEmpty(name);
   });
 }
 

@@ -96,10 +96,15 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   const origin = await findOrigin(options, options.store);
   using store = await Store.open(options, "shared", options.signal);
   checkQuota(store, options.overrides);
-  const bundle = withoutSymlinks(destination);
+  const bundle = placeOf(destination, store, id);
   await using staging = store.stage();
-  await using claim = await claimBundle(store, staging, id, bundle, topLayer(origin));
-  const made = await makeRootfs(origin, options, store, id, bundle);
+  await using claim = await claimBundle(store, staging, {
+    id,
+    bundle,
+    origin,
+    signal: options.signal,
+  });
+  const made = await makeRootfs(origin, options, { store, id, bundle, claim: staging.name });
   const image = origin.source === "image" ? origin.image : null;
   const warnings = [
     ...(origin.source === "fallback" ? [`used the fallback rootfs: ${origin.reason}`] : []),
@@ -143,22 +148,30 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
 function bundlePath({ store, bundle }: CreateOptions, id: string): string {
   const usual = containerPath(store, id);
   const destination = path.resolve(bundle ?? usual);
-  const inStore = `${destination}/`.startsWith(`${path.resolve(store)}/`);
-  if (!inStore || destination === usual) return destination;
-  throw new LayerfsError(
-    "usage",
-    `Cannot use bundle directory "${destination}": it is inside the store; take another`,
-    { bundle: destination },
-  );
+  const isInStore = `${destination}/`.startsWith(`${path.resolve(store)}/`);
+  if (isInStore && destination !== usual) throw inStore(destination);
+  return destination;
 }
 
-/** The place itself, as mounts and other programs will name it. */
-function withoutSymlinks(destination: string): string {
+/** The bundle's place as mounts and other programs will name it: in the store, or outside of it. */
+function placeOf(destination: string, store: Store, id: string): string {
+  const usual = containerPath(store.path, id);
   try {
-    return `${fs.realpathSync(path.dirname(destination))}/${path.basename(destination)}`;
+    const real = `${fs.realpathSync(path.dirname(destination))}/${path.basename(destination)}`;
+    if (real === usual || destination === usual) return usual;
+    if (`${real}/`.startsWith(`${store.path}/`)) throw inStore(real);
+    return real;
   } catch (error) {
     throw storageError(error, `Cannot make a bundle at "${destination}"`);
   }
+}
+
+function inStore(bundle: string): LayerfsError {
+  return new LayerfsError(
+    "usage",
+    `Cannot use bundle directory "${bundle}": it is inside the store; take another`,
+    { bundle },
+  );
 }
 
 /** A limit that nothing keeps would be worse than none. */
@@ -180,22 +193,29 @@ function topLayer(origin: Origin): Digest | null {
 async function claimBundle(
   store: Store,
   staging: Staging,
-  id: string,
-  bundle: string,
-  top: Digest | null,
+  { id, bundle, origin, signal }: {
+    readonly id: string;
+    readonly bundle: string;
+    readonly origin: Origin;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Claim> {
-  using _lock = await store.lockNames();
+  using _lock = await store.lockNames(signal);
   checkFree(store.path, id, bundle);
-  const claimed = { id, bundle, name: containerPath(store.path, id), top };
-  return Claim.create(claimed, store.driver, staging);
+  const elsewhere = bundle === containerPath(store.path, id) ? null : bundle;
+  const claimed = { kind: "create", id, elsewhere, top: topLayer(origin) } as const;
+  return Claim.create(claimed, store, staging);
 }
 
 async function makeRootfs(
   origin: Origin,
   options: CreateOptions,
-  store: Store,
-  id: string,
-  bundle: string,
+  { store, id, bundle, claim }: {
+    readonly store: Store;
+    readonly id: string;
+    readonly bundle: string;
+    readonly claim: string;
+  },
 ): Promise<Provided> {
   const { engine, signal, onProgress = () => {} } = options;
   const { quota } = options.overrides;
@@ -204,6 +224,7 @@ async function makeRootfs(
     id,
     rootfs: `${bundle}/${ROOTFS}`,
     top: topLayer(origin),
+    claim,
     ...(quota === undefined ? {} : { quota }),
   };
   const work = { engine, signal, onProgress };

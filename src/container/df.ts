@@ -4,11 +4,13 @@
  * @module
  */
 
+import { LayerfsError } from "../errors.ts";
 import { BlobStore } from "../store/blobs.ts";
 import type { Capacity } from "../store/driver.ts";
 import { collectGarbage } from "../store/gc.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { allContainers, rootfsOf } from "./containers.ts";
+import { containerTops } from "./gc.ts";
 
 /** A kind of thing that takes space. */
 export interface SpaceRow {
@@ -16,8 +18,8 @@ export interface SpaceRow {
   readonly count: number;
   /** Bytes on disk of all of them. */
   readonly bytes: number;
-  /** Bytes of those that `layerfs gc` would remove. */
-  readonly reclaimableBytes: number;
+  /** Bytes of those that `layerfs gc` would remove; null where damage keeps that from being told. */
+  readonly reclaimableBytes: number | null;
 }
 
 /** What `df --json` prints. */
@@ -45,13 +47,11 @@ export async function storeSpace(
   const states = await store.driver.rootfsStates(containers.map(rootfsOf));
   const layers = await store.driver.listLayers();
   const blobs = new BlobStore(store.path).list();
-  const tops = containers.flatMap(({ record }) => record.top ?? []);
-  const unused = await collectGarbage(store, tops, true);
-  const isUnused = new Set<string>([...unused.layers, ...unused.blobs]);
+  const unused = await reclaimable(store, onWarning);
   const row = (all: readonly { readonly name: string; readonly bytes: number }[]): SpaceRow => ({
     count: all.length,
     bytes: sum(all),
-    reclaimableBytes: sum(all.filter(({ name }) => isUnused.has(name))),
+    reclaimableBytes: unused === null ? null : sum(all.filter(({ name }) => unused.has(name))),
   });
   return {
     blobs: row(blobs.map(({ digest, bytes }) => ({ name: digest, bytes }))),
@@ -59,6 +59,22 @@ export async function storeSpace(
     containers: row([...states].map(([name, { ownBytes }]) => ({ name, bytes: ownBytes }))),
     capacity: await store.driver.capacity(),
   };
+}
+
+/** Digests of what gc would remove; null where that cannot be told. */
+async function reclaimable(
+  store: Store,
+  onWarning: (warning: string) => void,
+): Promise<ReadonlySet<string> | null> {
+  try {
+    const { signal } = new AbortController();
+    const unused = await collectGarbage(store, containerTops(store), { dryRun: true, signal });
+    return new Set<string>([...unused.layers, ...unused.blobs]);
+  } catch (error) {
+    if (!(error instanceof LayerfsError) || error.code !== "storage") throw error;
+    onWarning(error.message);
+    return null;
+  }
 }
 
 function sum(rows: readonly { readonly bytes: number }[]): number {

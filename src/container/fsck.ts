@@ -6,11 +6,13 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { isClaimed, RECORD_FILE } from "../store/claim.ts";
+import { LayerfsError } from "../errors.ts";
+import { RECORD_FILE, ROOTFS } from "../store/claim.ts";
 import type { ContainerRootfs } from "../store/driver.ts";
 import { checkStore, type FsckOptions, type FsckResult } from "../store/fsck.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
-import { allContainers, containerPath, rootfsOf } from "./containers.ts";
+import { storageError } from "../system_error.ts";
+import { allContainers, containerPath, rootfsOf, unrecorded } from "./containers.ts";
 import { formatRecord } from "./record.ts";
 
 export type { FsckResult } from "../store/fsck.ts";
@@ -30,34 +32,33 @@ export async function fsck(options: FsckStoreOptions): Promise<FsckResult> {
     damaged.push({ id, message });
   });
   const known = new Set([...containers, ...damaged].map(({ id }) => id));
-  damaged.push(...bundlesWithoutRecord(store.path, known));
-  const restoreRecord = (container: ContainerRootfs) => restore(store, container);
-  const found = { containers: containers.map(rootfsOf), damaged, restoreRecord };
-  return await checkStore(store, found, options);
+  return await checkStore(store, {
+    containers: containers.map(rootfsOf),
+    damaged,
+    unrecorded: unrecorded(store, known),
+    restoreRecord: (container) => restore(store, container),
+  }, options);
 }
 
 /**
- * Names among the containers that lead to no record, but for those that a sweep will remove, and
- * empty directories, which a kill leaves and the next container of the name takes over.
+ * Writes a record for a root filesystem that has none. Its configuration is gone as well, or may be:
+ * the container can be mounted, read and removed.
+ *
+ * Removing the container will remove its bundle with all that is in it. So that must be a directory
+ * that layerfs has made: in its place in the store, or one with a `config.json`.
  */
-function bundlesWithoutRecord(store: string, known: ReadonlySet<string>) {
-  const isEmpty = (path: string) => fs.existsSync(path) && fs.readdirSync(path).length === 0;
-  return fs.readdirSync(`${store}/containers`)
-    .filter((id) => !known.has(id))
-    .filter((id) => !isClaimed(containerPath(store, id)) && !isEmpty(containerPath(store, id)))
-    .map((id) => ({
-      id,
-      message: `"${containerPath(store, id)}" leads to no bundle with a "${RECORD_FILE}"; ` +
-        "remove it by hand if nothing in it is wanted",
-    }));
-}
-
-/** Its configuration is gone with its record: it can be mounted, read and removed, not started. */
 function restore(store: Store, { id, rootfs, top }: ContainerRootfs): void {
   const bundle = path.dirname(rootfs);
   const name = containerPath(store.path, id);
-  fs.mkdirSync(bundle, { recursive: true, mode: 0o700 });
-  if (bundle !== name && !fs.existsSync(name)) fs.symlinkSync(bundle, name);
+  const isOurs = rootfs === `${name}/${ROOTFS}` ||
+    (path.basename(rootfs) === ROOTFS && fs.existsSync(`${bundle}/config.json`));
+  if (!isOurs) {
+    throw new LayerfsError(
+      "storage",
+      `Cannot restore container "${id}": "${bundle}" is no bundle of layerfs; if nothing in the ` +
+        "root filesystem is wanted, destroy it by hand",
+    );
+  }
   const created = new Date().toISOString();
   const driver = store.driver.name;
   const text = formatRecord({
@@ -69,5 +70,11 @@ function restore(store: Store, { id, rootfs, top }: ContainerRootfs): void {
     top,
     image: null,
   });
-  fs.writeFileSync(`${bundle}/${RECORD_FILE}`, text, { mode: 0o600, flag: "wx" });
+  try {
+    if (bundle === name) fs.mkdirSync(bundle, { recursive: true, mode: 0o700 });
+    else fs.symlinkSync(bundle, name);
+    fs.writeFileSync(`${bundle}/${RECORD_FILE}`, text, { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    throw storageError(error, `Cannot restore container "${id}"`);
+  }
 }

@@ -4,9 +4,12 @@
  * @module
  */
 
+import { LayerfsError } from "../errors.ts";
+import type { Digest } from "../oci/digest.ts";
+import { RECORD_FILE } from "../store/claim.ts";
 import { collectGarbage, type GcResult } from "../store/gc.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
-import { allContainers } from "./containers.ts";
+import { allContainers, containerPath, unrecorded } from "./containers.ts";
 
 /** How to collect. */
 export interface GcOptions extends StoreOptions {
@@ -26,10 +29,29 @@ export async function removeUnused(options: GcOptions): Promise<GcResult> {
   const { dryRun, signal } = options;
   if (await Store.read(options) === null) return nothing(dryRun);
   using store = await Store.open(options, "exclusive", signal);
+  return await collectGarbage(store, containerTops(store), { dryRun, signal });
+}
+
+/**
+ * ChainIDs of the layers that the containers of a store are clones of.
+ *
+ * @throws {LayerfsError} `storage` where that cannot be told of one
+ */
+export function containerTops(store: Store): Digest[] {
   const containers = allContainers(store.path, (error) => {
     throw error;
   });
-  return await collectGarbage(store, containers.flatMap(({ record }) => record.top ?? []), dryRun);
+  const known = new Set(containers.map(({ id }) => id));
+  for (const id of unrecorded(store, known)) {
+    const name = containerPath(store.path, id);
+    throw new LayerfsError(
+      "storage",
+      `Cannot tell what container "${id}" needs: "${name}" leads to no bundle with a ` +
+        `"${RECORD_FILE}"; mount the filesystem that it is on, or remove "${name}" if it is gone`,
+      { id },
+    );
+  }
+  return containers.flatMap(({ record }) => record.top ?? []);
 }
 
 function nothing(dryRun: boolean): GcResult {

@@ -4,12 +4,14 @@
  * @module
  */
 
-import { LayerfsError } from "../errors.ts";
+import fs from "node:fs";
+import { LayerfsError, within } from "../errors.ts";
 import { Claim } from "../store/claim.ts";
 import { mountsBelow } from "../store/mounts.ts";
+import type { Staging } from "../store/staging.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { storageError } from "../system_error.ts";
-import { type Container, containerPath, getContainer, rootfsOf } from "./containers.ts";
+import { type Container, getContainer, rootfsOf } from "./containers.ts";
 import { findRunning, stopContainer } from "./runtime.ts";
 
 /**
@@ -27,12 +29,18 @@ export async function removeContainers(
 ): Promise<string[]> {
   const wanted = [...new Set(ids)].map((id) => getContainer(options.store, id));
   using store = await Store.open(options);
+  const removed: string[] = [];
   for (const container of wanted) {
-    await stop(container, force);
-    using _lock = await store.lockNames();
-    if (isSame(container, getContainer(options.store, container.id))) {
+    try {
+      await stop(container, force);
       await remove(store, container);
+    } catch (error) {
+      if (error instanceof LayerfsError && removed.length > 0) {
+        throw within(error, `Removed ${removed.join(", ")}`, { removed: removed.join(",") });
+      }
+      throw error;
     }
+    removed.push(container.id);
   }
   return [...ids];
 }
@@ -68,9 +76,8 @@ async function remove(store: Store, container: Container): Promise<void> {
   }
   await using staging = store.stage();
   try {
-    const name = containerPath(store.path, id);
-    const claimed = { id, bundle, name, top: rootfs.top };
-    const claim = Claim.take(claimed, store.driver, staging);
+    const claim = await take(store, container, staging);
+    if (claim === null) return; // another one is there by now
     try {
       await store.driver.removeRootfs(rootfs);
     } catch (error) {
@@ -81,4 +88,15 @@ async function remove(store: Store, container: Container): Promise<void> {
   } catch (error) {
     throw storageError(error, `Cannot remove container "${id}"`);
   }
+}
+
+/** Takes the container's record away, unless its name means another one by now. */
+async function take(store: Store, container: Container, staging: Staging): Promise<Claim | null> {
+  using _lock = await store.lockNames();
+  if (!isSame(container, getContainer(store.path, container.id))) return null;
+  const { id, bundle } = container;
+  const isInStore = bundle === fs.realpathSync(store.containers) + `/${id}`;
+  const elsewhere = isInStore ? null : bundle;
+  const claimed = { kind: "remove", id, elsewhere, top: container.record.top } as const;
+  return Claim.take(claimed, store, staging);
 }

@@ -11,13 +11,14 @@
  */
 
 import fs from "node:fs";
+import path from "node:path";
 import { LayerfsError } from "../errors.ts";
 import { lstatOrNull } from "../layer/root_path.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import type { ContainerRootfs, Driver } from "./driver.ts";
 import { mountsBelow } from "./mounts.ts";
 import { removeTree } from "./remove_tree.ts";
-import type { Staging } from "./staging.ts";
+import { CLAIM_FILE, type Staging } from "./staging.ts";
 
 /** Name of the record in a bundle. */
 export const RECORD_FILE = "layerfs.json";
@@ -28,50 +29,56 @@ export const ROOTFS = "rootfs";
 /** What the name of a marker begins with. */
 const MARKER_PREFIX = ".layerfs-";
 
-/** Name of the claim in a staging directory. */
-const CLAIM_FILE = "claim.json";
-
-/** A container that is claimed. */
+/** A container that is being made or removed. */
 export interface Claimed {
+  readonly kind: "create" | "remove";
   readonly id: string;
-  /** Absolute path of the bundle, without symlinks where the bundle exists. */
-  readonly bundle: string;
-  /** `containers/<id>` in the store: the bundle itself, or a symlink to it. */
-  readonly name: string;
+  /** Absolute path of a bundle outside of the store; null for one in its usual place. */
+  readonly elsewhere: string | null;
   /** ChainID of its top layer; null for a container that began empty. */
   readonly top: ContainerRootfs["top"];
+}
+
+/** Where claims are made, and by whom root filesystems are kept. */
+interface Place {
+  /** Absolute path of the store's `containers`. */
+  readonly containers: string;
+  readonly driver: Driver;
 }
 
 /** A container that this process makes or removes. Disposed of unsettled, it is discarded. */
 export class Claim implements AsyncDisposable {
   readonly #claimed: Claimed;
-  readonly #driver: Driver;
-  readonly #staging: string;
-  readonly #marker: string;
+  readonly #place: Place;
+  readonly #staging: Staging;
   #settled = false;
 
-  private constructor(claimed: Claimed, driver: Driver, staging: Staging) {
+  private constructor(claimed: Claimed, place: Place, staging: Staging) {
     this.#claimed = claimed;
-    this.#driver = driver;
-    this.#staging = staging.path;
-    this.#marker = markerIn(claimed.bundle, staging.name);
+    this.#place = place;
+    this.#staging = staging;
     fs.writeFileSync(`${staging.path}/${CLAIM_FILE}`, JSON.stringify(claimed), { mode: 0o600 });
   }
 
   /**
    * Makes the bundle of a new container: a directory of mode 0700, in the place of an empty one.
    * Called by one process of a store at a time.
+   *
+   * @throws {LayerfsError} `conflict` where the name or the place is taken
    */
-  static create(claimed: Claimed, driver: Driver, staging: Staging): Claim {
-    const claim = new Claim(claimed, driver, staging);
-    const { bundle, name } = claimed;
+  static create(claimed: Claimed, place: Place, staging: Staging): Claim {
+    const name = `${place.containers}/${claimed.id}`;
+    const bundle = claimed.elsewhere ?? name;
     try {
-      // A link that leads nowhere: its bundle was removed by hand, or never came.
-      if (lstatOrNull(name)?.isSymbolicLink()) fs.unlinkSync(name);
-      if (lstatOrNull(bundle)?.isDirectory()) fs.rmdirSync(bundle);
-      fs.mkdirSync(bundle, 0o700);
-      fs.closeSync(fs.openSync(claim.#marker, "wx", 0o600));
-      if (bundle !== name) fs.symlinkSync(bundle, name);
+      freeName(name, claimed.id);
+      const claim = new Claim(claimed, place, staging);
+      try {
+        makeBundle(bundle, markerIn(bundle, staging.name));
+        if (bundle !== name) fs.symlinkSync(bundle, name);
+      } catch (error) {
+        claim.#settle();
+        throw error;
+      }
       return claim;
     } catch (error) {
       throw storageError(error, `Cannot make a bundle at "${bundle}"`);
@@ -79,88 +86,126 @@ export class Claim implements AsyncDisposable {
   }
 
   /** Takes the record of a container away, after which it is as good as gone. */
-  static take(claimed: Claimed, driver: Driver, staging: Staging): Claim {
-    const claim = new Claim(claimed, driver, staging);
-    fs.renameSync(`${claimed.bundle}/${RECORD_FILE}`, claim.#marker);
+  static take(claimed: Claimed, place: Place, staging: Staging): Claim {
+    const claim = new Claim(claimed, place, staging);
+    try {
+      const bundle = claimed.elsewhere ?? `${place.containers}/${claimed.id}`;
+      fs.renameSync(`${bundle}/${RECORD_FILE}`, markerIn(bundle, staging.name));
+    } catch (error) {
+      claim.#settle();
+      throw error;
+    }
     return claim;
   }
 
   /** Makes the container be, with `record` as its record. */
   commit(record: string): void {
-    fs.writeFileSync(this.#marker, record, { mode: 0o600 });
+    fs.writeFileSync(markerIn(this.#bundle, this.#staging.name), record, { mode: 0o600 });
     this.giveBack();
   }
 
   /** Puts the record back that {@linkcode Claim.take} took away. */
   giveBack(): void {
-    fs.renameSync(this.#marker, `${this.#claimed.bundle}/${RECORD_FILE}`);
-    this.#settled = true;
-    fs.unlinkSync(`${this.#staging}/${CLAIM_FILE}`);
+    const marker = markerIn(this.#bundle, this.#staging.name);
+    fs.renameSync(marker, `${this.#bundle}/${RECORD_FILE}`);
+    this.#settle();
   }
 
   /** Removes the container and all that is its own. */
   async discard(): Promise<void> {
-    await discard(this.#claimed, this.#driver, this.#marker);
-    this.#settled = true;
-    fs.unlinkSync(`${this.#staging}/${CLAIM_FILE}`);
+    await discard(this.#claimed, this.#place, this.#staging.name);
+    this.#settle();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#settled) await this.discard();
   }
+
+  get #bundle(): string {
+    return this.#claimed.elsewhere ?? `${this.#place.containers}/${this.#claimed.id}`;
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    fs.unlinkSync(`${this.#staging.path}/${CLAIM_FILE}`);
+  }
+}
+
+/** The container that a staging directory claims; null where it claims none. */
+export function readClaim(stagingPath: string): Claimed | null {
+  try {
+    return JSON.parse(fs.readFileSync(`${stagingPath}/${CLAIM_FILE}`, "utf8")) as Claimed;
+  } catch (error) {
+    // Killed while it wrote this: it had not begun.
+    if (error instanceof SyntaxError || errnoName(error) === "ENOENT") return null;
+    throw storageError(error, `Cannot read "${stagingPath}/${CLAIM_FILE}"`);
+  }
+}
+
+/** Discards the container that a dead process has claimed, if it did. */
+export async function sweepClaim(stagingPath: string, place: Place): Promise<void> {
+  const claimed = readClaim(stagingPath);
+  if (claimed === null) return;
+  await discard(claimed, place, path.basename(stagingPath));
+  fs.unlinkSync(`${stagingPath}/${CLAIM_FILE}`);
 }
 
 /**
- * Discards the container that a dead process has claimed, if it did.
+ * Whether somebody, living or dead, makes or removes this bundle.
  *
- * @param path of its staging directory
- * @param containers path of the store's containers
+ * @param staging absolute path of the store's staging directory: a marker that no claim stands
+ * behind is none
  */
-export async function sweepClaim(
-  driver: Driver,
-  path: string,
-  containers: string,
-): Promise<void> {
-  let text: string;
-  try {
-    text = fs.readFileSync(`${path}/${CLAIM_FILE}`, "utf8");
-  } catch (error) {
-    if (errnoName(error) === "ENOENT") return;
-    throw storageError(error, `Cannot sweep "${path}"`);
-  }
-  const claimed = parseClaim(text);
-  // Killed while it wrote this: it had not begun.
-  if (claimed === null || claimed.name !== `${containers}/${claimed.id}`) return;
-  await discard(claimed, driver, markerIn(claimed.bundle, path.slice(path.lastIndexOf("/") + 1)));
-}
-
-/** Whether somebody, living or dead, makes or removes this bundle. */
-export function isClaimed(bundle: string): boolean {
+export function isClaimed(bundle: string, staging: string): boolean {
   return fs.existsSync(bundle) &&
-    fs.readdirSync(bundle).some((name) => name.startsWith(MARKER_PREFIX));
-}
-
-function parseClaim(text: string): Claimed | null {
-  try {
-    return JSON.parse(text) as Claimed;
-  } catch {
-    return null;
-  }
+    fs.readdirSync(bundle).some((name) =>
+      name.startsWith(MARKER_PREFIX) &&
+      fs.existsSync(`${staging}/${name.slice(MARKER_PREFIX.length)}/${CLAIM_FILE}`)
+    );
 }
 
 function markerIn(bundle: string, staging: string): string {
   return `${bundle}/${MARKER_PREFIX}${staging}`;
 }
 
+/** Removes what stands for the name and leads nowhere; refuses what leads somewhere. */
+function freeName(name: string, id: string): void {
+  const stat = lstatOrNull(name);
+  if (stat === null) return;
+  // A link that leads nowhere: its bundle was removed by hand.
+  if (stat.isSymbolicLink() && !fs.existsSync(name)) return fs.unlinkSync(name);
+  if (stat.isDirectory() && fs.readdirSync(name).length === 0) return fs.rmdirSync(name);
+  throw new LayerfsError(
+    "conflict",
+    `Cannot create container "${id}": one of that name is being made or removed; try again, or ` +
+      "see layerfs fsck",
+    { id },
+  );
+}
+
+/** Makes a bundle, or nothing. */
+function makeBundle(bundle: string, marker: string): void {
+  if (lstatOrNull(bundle)?.isDirectory()) fs.rmdirSync(bundle);
+  fs.mkdirSync(bundle, 0o700);
+  try {
+    fs.closeSync(fs.openSync(marker, "wx", 0o600));
+  } catch (error) {
+    fs.rmdirSync(bundle);
+    throw error;
+  }
+}
+
 /** The marker goes last, so that a sweep can go on where this was killed. */
-async function discard(
-  { id, bundle, name, top }: Claimed,
-  driver: Driver,
-  marker: string,
-): Promise<void> {
+async function discard(claimed: Claimed, place: Place, staging: string): Promise<void> {
+  const { id, kind, top } = claimed;
+  const name = `${place.containers}/${id}`;
+  const bundle = claimed.elsewhere ?? name;
+  const marker = markerIn(bundle, staging);
   const isOurs = lstatOrNull(marker) !== null;
   if (isOurs) {
-    await driver.removeRootfs({ id, rootfs: `${bundle}/${ROOTFS}`, top });
+    // What is new belongs to this claim; what is to be removed was made under another.
+    const claim = kind === "create" ? staging : undefined;
+    await place.driver.removeRootfs({ id, rootfs: `${bundle}/${ROOTFS}`, top }, claim);
     const [mount] = await mountsBelow(bundle);
     if (mount !== undefined) {
       throw new LayerfsError("busy", `Cannot remove "${bundle}": "${mount}" is a mount point`);

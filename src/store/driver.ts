@@ -69,6 +69,8 @@ export interface Driver {
   readonly hasQuota: boolean;
   /** Whether it keeps layers. Where it does not, every container gets all layers unpacked anew. */
   readonly keepsLayers: boolean;
+  /** Whether a container's root filesystem is of no use without its layers. */
+  readonly rootfsNeedsLayers: boolean;
 
   /** Makes what it needs where that is missing: the store's first use. */
   initialize(): Promise<void>;

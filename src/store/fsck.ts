@@ -13,13 +13,13 @@ import fs from "node:fs";
 import path from "node:path";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
-import { digestAlgorithm } from "../oci/digest.ts";
+import { type Digest, digestAlgorithm } from "../oci/digest.ts";
 import { check, run } from "../process.ts";
-import { isClaimed } from "./claim.ts";
+import { isClaimed, ROOTFS } from "./claim.ts";
 import { checkContents } from "./check_contents.ts";
 import { digestFile } from "./digest_file.ts";
 import type { ContainerRootfs, Strays } from "./driver.ts";
-import { findLitter } from "./gc.ts";
+import { litterOf } from "./gc.ts";
 import { ImageStore } from "./images.ts";
 import { layerName, layerOfName, type StoredLayer } from "./layer_record.ts";
 import { stackOf } from "./layer_stack.ts";
@@ -40,7 +40,9 @@ export type ProblemKind =
   | "missing-record"
   /** A container's record without a root filesystem. */
   | "missing-rootfs"
-  /** A container's record that cannot be read. */
+  /** A container whose layers are not all there. */
+  | "missing-layer"
+  /** A container's record that cannot be read, or a bundle without one. */
   | "damaged-record"
   /** A mount in the store that belongs to no container and no layer. */
   | "stray-mount"
@@ -74,8 +76,10 @@ export interface FsckResult {
 /** What fsck is to know of the containers, and to do for them. */
 export interface FsckContainers {
   readonly containers: readonly ContainerRootfs[];
-  /** Records that cannot be read, and bundles in the store that have none. */
+  /** Records that cannot be read. */
   readonly damaged: readonly { readonly id: string; readonly message: string }[];
+  /** Ids whose names lead to no record. */
+  readonly unrecorded: readonly string[];
   /** Writes a new record for a root filesystem that has none. */
   readonly restoreRecord: (container: ContainerRootfs) => void;
 }
@@ -121,7 +125,8 @@ class Fsck {
     const hasLitter = await this.#litter();
     const strays = await driver.listStrays();
     await this.#rootfs(strays.containers);
-    const layers = await this.#layers(strays.brokenLayers, await driver.listLayers());
+    await this.#brokenLayers(strays.brokenLayers);
+    const layers = await this.#layers(await driver.listLayers());
     await this.#mounts(layers, hasLitter && !this.#options.repair);
     const images = await this.#images();
     const contents = this.#options.deep ? await this.#contents(layers) : 0;
@@ -160,7 +165,7 @@ class Fsck {
   /** Returns whether there was any. */
   async #litter(): Promise<boolean> {
     const { driver } = this.#store;
-    const litter = await findLitter(this.#store);
+    const litter = await this.#findLitter();
     for (const name of litter) {
       await this.#note("litter", name, "a process that died has left it", async () => {
         await this.#store.sweep();
@@ -174,35 +179,46 @@ class Fsck {
     return litter.length > 0;
   }
 
+  async #findLitter(): Promise<string[]> {
+    const { staging } = await this.#store.driver.listStraysBesideLayers();
+    return litterOf(this.#store, staging);
+  }
+
   /** Compares records with root filesystems. */
   async #rootfs(strays: Strays["containers"]): Promise<void> {
-    const { containers, damaged, restoreRecord } = this.#known;
+    const { containers, damaged, unrecorded, restoreRecord } = this.#known;
     for (const { id, message } of damaged) await this.#note("damaged-record", id, message);
     const known = new Set([...containers, ...damaged].map(({ id }) => id));
     const isNobodys = ({ id, rootfs }: ContainerRootfs) =>
-      !known.has(id) && !isClaimed(path.dirname(rootfs));
-    for (const stray of strays.filter(isNobodys)) {
+      !known.has(id) && !isClaimed(path.dirname(rootfs), this.#store.staging);
+    const lone = strays.filter(isNobodys);
+    for (const stray of lone) {
       const detail = `there is a root filesystem for "${stray.rootfs}", and no record`;
       await this.#note("missing-record", stray.id, detail, () => restoreRecord(stray));
     }
-    const states = await this.#store.driver.rootfsStates(containers);
+    for (const id of unrecorded.filter((id) => !lone.some((stray) => stray.id === id))) {
+      const name = `${this.#store.containers}/${id}`;
+      const detail =
+        `"${name}" leads to no bundle with a record; mount the filesystem that it is ` +
+        "on, or remove it by hand if nothing in it is wanted";
+      await this.#note("damaged-record", id, detail);
+    }
+    await this.#missingRootfs(containers);
+  }
+
+  async #missingRootfs(containers: readonly ContainerRootfs[]): Promise<void> {
+    const { driver } = this.#store;
+    const states = await driver.rootfsStates(containers);
     for (const container of containers.filter(({ id }) => !states.has(id))) {
-      const detail = "its record is there, its root filesystem is not; a new one has no changes";
-      await this.#note(
-        "missing-rootfs",
-        container.id,
-        detail,
-        () => this.#store.driver.createRootfs(container),
-      );
+      const canClone = driver.keepsLayers && container.top !== null;
+      const detail = "its record is there, its root filesystem is not; " +
+        (canClone ? "a new clone has none of its changes" : "remove the container");
+      const repair = canClone ? () => driver.createRootfs(container) : undefined;
+      await this.#note("missing-rootfs", container.id, detail, repair);
     }
   }
 
-  /** Returns the layers that are whole. */
-  async #layers(
-    broken: Strays["brokenLayers"],
-    layers: readonly StoredLayer[],
-  ): Promise<StoredLayer[]> {
-    const byId = new Map(layers.map((layer) => [layer.chainId, layer]));
+  async #brokenLayers(broken: Strays["brokenLayers"]): Promise<void> {
     for (const { name, reason, isLitter } of broken) {
       await this.#note(isLitter ? "litter" : "broken-layer", name, reason, async () => {
         const chainId = layerOfName(name);
@@ -212,15 +228,27 @@ class Fsck {
         await this.#store.driver.repairLayer(chainId);
       });
     }
+  }
+
+  /** Returns the layers that are whole; tells those that are not, and the containers with such. */
+  async #layers(layers: readonly StoredLayer[]): Promise<StoredLayer[]> {
+    const byId = new Map(layers.map((layer) => [layer.chainId, layer]));
+    /** The first layer of a stack that is missing; null where none is. */
+    const missingBelow = (top: Digest): Digest | null => {
+      const lowest = [...stackOf(top, byId)].at(-1);
+      return lowest === undefined ? top : lowest.parent;
+    };
+    for (const { id, top } of this.#store.driver.rootfsNeedsLayers ? this.#known.containers : []) {
+      const missing = top === null ? null : missingBelow(top);
+      if (missing === null) continue;
+      const detail = `it needs layer ${missing}; a create or mount of its image makes that anew`;
+      await this.#note("missing-layer", id, detail);
+    }
     const whole: StoredLayer[] = [];
     for (const layer of layers) {
-      const stack = [...stackOf(layer.chainId, byId)];
-      if (stack.at(-1)?.parent === null) {
-        whole.push(layer);
-        continue;
-      }
-      const detail = `the layer below it, ${stack.at(-1)?.parent}, is missing`;
-      await this.#note("broken-layer", layer.chainId, detail);
+      const missing = missingBelow(layer.chainId);
+      if (missing === null) whole.push(layer);
+      else await this.#note("broken-layer", layer.chainId, `layer ${missing} below it is missing`);
     }
     return whole;
   }
@@ -235,21 +263,22 @@ class Fsck {
     const litter = [`${store}/staging/`, ...litterStays ? [`${store}/views/`] : []];
     const expected = new Set([
       ...this.#known.containers.map(({ rootfs }) => rootfs),
+      ...[...this.#known.damaged.map(({ id }) => id), ...this.#known.unrecorded]
+        .map((id) => `${this.#store.containers}/${id}/${ROOTFS}`),
       ...layers.map(({ chainId }) => `${store}/views/${layerName(chainId)}`),
     ]);
     for (const mount of await mountsBelow(store)) {
       // Those of work that was killed go with its litter.
-      if (isClaimed(path.dirname(mount))) continue;
+      if (isClaimed(path.dirname(mount), this.#store.staging)) continue;
       const isExpected = mount === store || expected.has(mount) || this.#isBelowContainer(mount);
       if (isExpected || litter.some((place) => mount.startsWith(place))) continue;
-      await this.#note(
-        "stray-mount",
-        mount,
-        "it belongs to no container and no layer",
-        async () => {
-          check(await run("umount", ["--", mount]), `Cannot unmount "${mount}"`, "busy");
-        },
-      );
+      const detail = "it belongs to no container and no layer";
+      // Whatever else is mounted in a store, somebody has mounted it on purpose.
+      const isView = layerOfName(path.relative(`${store}/views`, mount)) !== null;
+      const unmount = async () => {
+        check(await run("umount", ["--", mount]), `Cannot unmount "${mount}"`, "busy");
+      };
+      await this.#note("stray-mount", mount, detail, isView ? unmount : undefined);
     }
   }
 

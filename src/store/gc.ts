@@ -12,6 +12,8 @@ import { LayerfsError } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { diskUsage } from "./disk_usage.ts";
+import type { StoredBlob } from "./blobs.ts";
+import { readClaim } from "./claim.ts";
 import { ImageStore } from "./images.ts";
 import { LayerFS } from "./layerfs.ts";
 import { stackOf } from "./layer_stack.ts";
@@ -34,17 +36,35 @@ export interface GcResult {
   readonly freedBytes: number;
 }
 
+/** How to collect. */
+export interface CollectOptions {
+  /** Removes nothing. */
+  readonly dryRun: boolean;
+  /** Ends the work between two removals. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Removes what nothing needs.
  *
  * @param store opened exclusively; for a dry run, opened to read
  * @param containerTops ChainIDs of the layers that containers are clones of
+ * @throws {LayerfsError} `storage` where it cannot be told what is needed
  */
 export async function collectGarbage(
   store: Store,
   containerTops: Iterable<Digest>,
-  dryRun: boolean,
+  { dryRun, signal }: CollectOptions,
 ): Promise<GcResult> {
+  const strays = await store.driver.listStraysBesideLayers();
+  const litter = litterOf(store, strays.staging);
+  const litterBytes = await bytesOf(store, litter);
+  if (!dryRun) {
+    await store.sweep();
+    for (const name of strays.staging.filter((name) => litter.includes(name))) {
+      await sweepStray(store, name);
+    }
+  }
   const images = new ImageStore(store.path);
   const roots = await images.roots();
   if (!roots.complete) {
@@ -55,39 +75,63 @@ export async function collectGarbage(
     );
   }
   const layers = await store.driver.listLayers();
-  // A root filesystem without a record may hold what somebody wants: fsck gives it one.
-  const strays = await store.driver.listStraysBesideLayers();
+  // A root filesystem without a record may hold what somebody wants: fsck gives it one. And what
+  // could not be swept is still there.
   const strayTops = strays.containers.flatMap(({ top }) => top ?? []);
-  const tops = [...containerTops, ...strayTops];
-  if (store.driver.keepsLayers) requireStacks(layers, tops);
+  const tops = [...containerTops, ...strayTops, ...claimedTops(store)];
+  if (store.driver.rootfsNeedsLayers) requireStacks(layers, tops);
   const unused = unusedLayers(layers, [...roots.chainIds, ...tops]);
   const blobs = images.blobs.list().filter(({ digest }) => !roots.blobs.has(digest));
-  const staging = await findLitter(store);
-  const freedBytes = [...unused, ...blobs].reduce((sum, { bytes }) => sum + bytes, 0) +
-    await litterBytes(store, staging);
-  const deferred: Digest[] = [];
-  if (!dryRun) {
-    const layerfs = new LayerFS(store);
-    await store.sweep();
-    for (const name of staging) await store.driver.sweep(name);
-    for (const { chainId } of unused) {
-      if (await layerfs.removeLayer(chainId) === "deferred") deferred.push(chainId);
-    }
-    for (const { digest } of blobs) images.blobs.remove(digest);
-    const kept = new Set((await store.driver.listLayers()).map(({ chainId }) => chainId));
-    removeRest(`${store.path}/skeletons`, new Set([...kept].map(layerName)));
-    removeEmpty(`${store.path}/views`);
-    // Of layers whose makers died. Nobody holds one, as nobody else works here.
-    removeRest(`${store.path}/locks`, new Set());
-  }
+  const deferred = dryRun ? [] : await removeAll(store, images, { unused, blobs, signal });
+  const left = dryRun ? [] : litterOf(store, (await store.driver.listStraysBesideLayers()).staging);
   return {
     dryRun,
     layers: unused.map(({ chainId }) => chainId),
     deferred,
     blobs: blobs.map(({ digest }) => digest),
-    staging,
-    freedBytes,
+    staging: litter.filter((name) => !left.includes(name)),
+    freedBytes: [...unused, ...blobs].reduce((sum, { bytes }) => sum + bytes, 0) + litterBytes,
   };
+}
+
+/** Removes layers and blobs, and the rests of others; returns the layers that go later. */
+async function removeAll(
+  store: Store,
+  images: ImageStore,
+  { unused, blobs, signal }: {
+    readonly unused: readonly StoredLayer[];
+    readonly blobs: readonly StoredBlob[];
+    readonly signal: AbortSignal;
+  },
+): Promise<Digest[]> {
+  const layerfs = new LayerFS(store);
+  const deferred: Digest[] = [];
+  for (const { chainId } of unused) {
+    if (signal.aborted) throw new LayerfsError("interrupted", "Cannot remove layers: interrupted");
+    if (await layerfs.removeLayer(chainId) === "deferred") deferred.push(chainId);
+  }
+  for (const { digest } of blobs) images.blobs.remove(digest);
+  const kept = (await store.driver.listLayers()).map(({ chainId }) => layerName(chainId));
+  removeRest(`${store.path}/skeletons`, new Set(kept));
+  removeEmpty(`${store.path}/views`);
+  // Of layers whose makers died. Nobody holds one, as nobody else works here.
+  removeRest(`${store.path}/locks`, new Set());
+  return deferred;
+}
+
+/** What is in use stays, for a later time. */
+async function sweepStray(store: Store, name: string): Promise<void> {
+  try {
+    await store.driver.sweep(name);
+  } catch (error) {
+    if (!(error instanceof LayerfsError) || error.code !== "busy") throw error;
+  }
+}
+
+/** Tops of containers whose making or removal died and could not be swept. */
+function claimedTops(store: Store): Digest[] {
+  return deadStaging(store.staging)
+    .flatMap((name) => readClaim(`${store.staging}/${name}`)?.top ?? []);
 }
 
 /** A layer whose record is damaged hides those below it, which a container may need all the same. */
@@ -148,17 +192,20 @@ function depths(
   return depth;
 }
 
-/** Names of staging directories of the dead, and of what their drivers have left of others. */
-export async function findLitter(store: Store): Promise<string[]> {
-  const dead = deadStaging(`${store.path}/staging`);
-  const { staging } = await store.driver.listStraysBesideLayers();
-  const live = new Set(fs.readdirSync(`${store.path}/staging`));
-  const stray = staging.filter((name) => !live.has(name) && !live.has(`${name}.lock`));
-  return [...new Set([...dead, ...stray])].sort();
+/**
+ * Names of staging directories of the dead, and of what their drivers have left of others.
+ *
+ * @param stray what the driver has
+ */
+export function litterOf(store: Store, stray: readonly string[]): string[] {
+  const dead = deadStaging(store.staging);
+  const there = new Set(fs.readdirSync(store.staging));
+  const lone = stray.filter((name) => !there.has(name) && !there.has(`${name}.lock`));
+  return [...new Set([...dead, ...lone])].sort();
 }
 
-async function litterBytes(store: Store, names: readonly string[]): Promise<number> {
-  const paths = names.map((name) => `${store.path}/staging/${name}`).filter((path) =>
+async function bytesOf(store: Store, names: readonly string[]): Promise<number> {
+  const paths = names.map((name) => `${store.staging}/${name}`).filter((path) =>
     fs.existsSync(path)
   );
   const sizes = await diskUsage(paths);

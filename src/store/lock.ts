@@ -64,7 +64,7 @@ export class FileLock implements Disposable {
   static tryExisting(path: string): FileLock | null {
     let file: Deno.FsFile;
     try {
-      file = Deno.openSync(path, { write: true });
+      file = Deno.openSync(path, { read: true }); // flock(2) needs no more
     } catch (error) {
       if (errnoName(error) === "ENOENT") return null;
       throw error;

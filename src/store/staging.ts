@@ -18,6 +18,9 @@ import { FileLock } from "./lock.ts";
 import { mountsBelow } from "./mounts.ts";
 import { removeTree } from "./remove_tree.ts";
 
+/** Name of the file that says which container is made or removed (see claim.ts). */
+export const CLAIM_FILE = "claim.json";
+
 /** Ending of a lock's name. */
 const LOCK = ".lock";
 
@@ -51,6 +54,8 @@ export class Staging implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
+      // A container that could not be discarded: the next sweep needs the claim to try again.
+      if (lstatOrNull(`${this.path}/${CLAIM_FILE}`) !== null) return;
       await removeTree(this.path);
       this.#lock.remove();
     } finally {

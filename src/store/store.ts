@@ -74,6 +74,7 @@ export class Store implements Disposable {
       const settings = await settle(options, directory);
       // As mounts name it.
       const real = fs.realpathSync(directory);
+      makeDirectories(real);
       const lock = await FileLock.wait(`${real}/store.lock`, mode, signal);
       const store = new Store(real, await createDriver(real, settings), lock);
       try {
@@ -105,23 +106,33 @@ export class Store implements Disposable {
 
   /** A staging directory for this process. */
   stage(): Staging {
-    return Staging.create(`${this.path}/staging`);
+    return Staging.create(this.staging);
   }
 
   /** Removes what dead processes have left; returns the names of their staging directories. */
   async sweep(): Promise<string[]> {
-    return await sweepStaging(`${this.path}/staging`, async (name, directory) => {
+    return await sweepStaging(this.staging, async (name, directory) => {
       await this.driver.sweep(name);
-      await sweepClaim(this.driver, directory, `${this.path}/containers`);
+      await sweepClaim(directory, this);
     });
   }
 
-  /** Holds off everybody else who takes or gives back a container's name. */
-  lockNames(): Promise<FileLock> {
-    return FileLock.wait(`${this.path}/names.lock`);
+  /** Absolute path of the directory in which containers have their names. */
+  get containers(): string {
+    return `${this.path}/containers`;
   }
 
-  /** Holds off everybody else who makes this layer. The lock is removed, not only let go of. */
+  /** Absolute path of the directory of work in progress. */
+  get staging(): string {
+    return `${this.path}/staging`;
+  }
+
+  /** Holds off everybody else who takes or gives back a container's name. */
+  lockNames(signal?: AbortSignal): Promise<FileLock> {
+    return FileLock.wait(`${this.path}/names.lock`, "exclusive", signal);
+  }
+
+  /** Holds off everybody else who makes or mounts this layer. */
   lockLayer(chainId: Digest, signal: AbortSignal): Promise<FileLock> {
     return FileLock.wait(`${this.path}/locks/${layerName(chainId)}`, "exclusive", signal);
   }
@@ -136,9 +147,7 @@ async function settle(options: StoreOptions, directory: string): Promise<Setting
   const { name, dataset } = await chooseDriver(options);
   const known = readSettings(directory);
   if (known !== null) return known;
-  for (const below of DIRECTORIES) {
-    fs.mkdirSync(directory + below, { recursive: true, mode: 0o700 });
-  }
+  makeDirectories(directory);
   const settings: Settings = {
     version: 1,
     driver: name,
@@ -152,6 +161,12 @@ async function settle(options: StoreOptions, directory: string): Promise<Setting
   // Another process was first: what it has chosen must be what we may use.
   await chooseDriver(options);
   return readSettings(directory) ?? settings;
+}
+
+function makeDirectories(directory: string): void {
+  for (const below of DIRECTORIES) {
+    fs.mkdirSync(directory + below, { recursive: true, mode: 0o700 });
+  }
 }
 
 /** Whether the driver "directory" is to keep layers: where copies of them cost no space. */

@@ -23,7 +23,7 @@ export async function df(
     what,
     `${count}`,
     formatBytes(bytes),
-    formatBytes(reclaimableBytes),
+    reclaimableBytes === null ? "?" : formatBytes(reclaimableBytes),
   ]);
   const free = capacity === null ? "" : `\n${formatBytes(capacity.availableBytes)} are free\n`;
   return { document, text: formatTable(HEAD, rows, context.style) + free };

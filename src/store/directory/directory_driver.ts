@@ -43,6 +43,7 @@ export class DirectoryDriver implements Driver {
   readonly name = "directory";
   readonly hasQuota = false;
   readonly keepsLayers: boolean;
+  readonly rootfsNeedsLayers = false;
   readonly #store: string;
   readonly #layers: LayerDirectory;
   readonly #views: Views;

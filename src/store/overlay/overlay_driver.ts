@@ -43,6 +43,7 @@ export class OverlayDriver implements Driver {
   readonly name = "overlay";
   readonly hasQuota = false;
   readonly keepsLayers = true;
+  readonly rootfsNeedsLayers = true;
   readonly #store: string;
   readonly #layers: LayerDirectory;
   readonly #views: LayerViews;

@@ -48,6 +48,7 @@ export class ZfsDriver implements Driver {
   readonly name = "zfs";
   readonly hasQuota = true;
   readonly keepsLayers = true;
+  readonly rootfsNeedsLayers = true;
   readonly #store: string;
   readonly #names: DatasetNames;
   readonly #index: LayerIndex;
