@@ -33,11 +33,12 @@ export async function removeUnused(options: GcOptions): Promise<GcResult> {
 }
 
 /**
- * ChainIDs of the layers that the containers of a store are clones of.
+ * ChainIDs of the layers that the containers of a store need: none, where each has its own copy.
  *
  * @throws {LayerfsError} `storage` where that cannot be told of one
  */
 export function containerTops(store: Store): Digest[] {
+  if (!store.driver.rootfsNeedsLayers) return [];
   const containers = allContainers(store.path, (error) => {
     throw error;
   });
