@@ -6,12 +6,10 @@
 
 import { LayerfsError } from "../../errors.ts";
 import type { DatasetNames } from "./dataset_names.ts";
+import { ownerOf, Ownership, STORE } from "./ownership.ts";
 import { propertiesOf } from "./properties.ts";
 import { tryZfs, zfs } from "./zfs.ts";
 import { failureError } from "./zfs_failure.ts";
-
-/** Set on R/layers: whose layers these are. Two stores would remove each other's. */
-const STORE = "org.layerfs:store";
 
 /** Everything below inherits these. `canmount` is not inherited. */
 const NEVER_MOUNTED = ["-o", "mountpoint=none", "-o", "canmount=off"];
@@ -62,7 +60,7 @@ const OPTIONAL = [
  *
  * @param store absolute path of the store's directory
  * @throws {LayerfsError} `environment-missing` for a pool that is not there, `conflict` for a dataset
- * that belongs to another store, `usage` for one that is no filesystem
+ * that belongs to another store or to nobody, `usage` for one that is no filesystem
  */
 export async function createRoots(names: DatasetNames, store: string): Promise<void> {
   const { root, layers, containers, staging } = names;
@@ -78,22 +76,14 @@ export async function createRoots(names: DatasetNames, store: string): Promise<v
     throw new LayerfsError("usage", `${action}: it is a ${type}, not a filesystem`);
   }
   if (type === undefined) await createRoot(names, action);
-  // Control characters would break the lines of "zfs get".
-  const owner = encodeURI(store);
-  const other = found.get(layers)?.get(STORE);
-  if (other !== undefined && other !== owner) {
-    const whose = other === "-" ? "not made by layerfs" : `that of the store "${decodeURI(other)}"`;
-    throw new LayerfsError(
-      "conflict",
-      `${action}: "${layers}" is ${whose}; name another dataset, or, if that store has moved here, ` +
-        `"zfs set ${STORE}=${owner} ${layers}"`,
-      { dataset: root },
-    );
-  }
+  const ownership = new Ownership(names, store);
+  for (const name of [containers, staging, layers]) ownership.check(found, name, action);
+  const owner = `${STORE}=${ownerOf(store)}`;
   let known: readonly string[] = OPTIONAL;
   for (const name of [containers, staging, layers].filter((name) => !found.has(name))) {
-    const options = [...PLAIN, "readonly=off", ...(name === layers ? [`${STORE}=${owner}`] : [])];
-    const made = await createProbing(name, options, known, action);
+    const made = await createProbing(name, [...PLAIN, "readonly=off", owner], known, action);
+    // Of two stores that are made at once, the one that made the first dataset gets the others too.
+    await ownership.verify(name, action);
     if (made === null) continue;
     known = made;
     if (name === layers && known.includes(XATTRS)) await zfs(["set", "readonly=on", name], action);
@@ -145,16 +135,19 @@ async function createProbing(
  */
 export async function missingRoot(
   names: DatasetNames,
+  store: string,
   action: string,
 ): Promise<LayerfsError | null> {
-  const { pool, root, layers } = names;
-  const found = await propertiesOf([pool, root, layers], pool, ["type"], action);
+  const { pool, root, layers, containers, staging } = names;
+  const places = [root, layers, containers, staging];
+  const found = await propertiesOf([pool, ...places], pool, ["type"], action);
   if (!found.has(pool)) return missingPool(pool, action);
-  if (found.has(layers)) return null;
-  const missing = found.has(root) ? layers : root;
+  const missing = places.find((name) => !found.has(name));
+  if (missing === undefined) return null;
   const state = `there is no dataset "${missing}", which the store was made with`;
+  const mark = missing === root ? "" : `-o ${STORE}=${ownerOf(store)} `;
   const advice = `if it was renamed, "zfs rename" it back; for an empty one, "zfs create -p ` +
-    `-o mountpoint=none -o canmount=off ${missing}"`;
+    `-o mountpoint=none -o canmount=off ${mark}${missing}"`;
   return new LayerfsError("environment-missing", `${action}: ${state}; ${advice}`, {
     dataset: missing,
   });

@@ -32,6 +32,17 @@ export const LAYER_SNAPSHOT = "layer";
 /** Names of staging datasets that hold removed layers begin so. */
 export const DEFERRED = "deferred-";
 
+/**
+ * Names below R/staging that layerfs gives: those of staging directories (staging.ts) and those of
+ * {@linkcode DatasetNames.deferred}. All others are somebody else's.
+ */
+const STAGED = /^(?:deferred-)?[0-9a-f]{16}$/;
+
+/** Whether layerfs could have given this name to a dataset below R/staging. */
+export function isStagedName(name: string): boolean {
+  return STAGED.test(name);
+}
+
 /** The datasets of one store. */
 export class DatasetNames {
   /** R itself. */

@@ -14,6 +14,9 @@ import { propertiesOf } from "./properties.ts";
 import { patiently, tryZfs } from "./zfs.ts";
 import { failureError, type ZfsFailure } from "./zfs_failure.ts";
 
+/** Of a layer's tree. The property says so already, but for zfs-fuse: see create_roots.ts. */
+export const VIEW_OPTIONS: readonly string[] = ["-o", "ro"];
+
 /**
  * Mounts `dataset`, whose property `mountpoint` is `place`, and makes sure that it is there: what is
  * written to a directory that only should be a mount lands in the filesystem around it. zfs-fuse has
@@ -102,6 +105,30 @@ export async function refusalError(
   const state = `dataset "${first}"${others} depends on a snapshot of "${dataset}"; ` +
     `destroy it, or "zfs promote" it`;
   return new LayerfsError("conflict", `${action}: ${state}`, { dataset, dependent: first });
+}
+
+/**
+ * Puts back what a removal that was refused has unmounted.
+ *
+ * @param options of `zfs mount`
+ * @returns the refusal. It says so where that failed: zfs-fuse mounts no dataset that is still
+ * mounted in another mount namespace, OpenZFS does.
+ */
+export async function mountAgain(
+  dataset: string,
+  place: string,
+  refusal: LayerfsError,
+  options: readonly string[] = [],
+): Promise<LayerfsError> {
+  try {
+    await mountDataset(dataset, place, `Cannot mount "${place}" again`, options);
+    return refusal;
+  } catch (error) {
+    if (!(error instanceof LayerfsError)) throw error;
+    const message =
+      `${refusal.message}; nothing is removed, but it is unmounted now: ${error.message}`;
+    return new LayerfsError(refusal.code, message, refusal.data, { cause: error });
+  }
 }
 
 /** An error that names what is mounted inside, and which processes are there. */

@@ -8,10 +8,14 @@
  * @module
  */
 
-import { failureError, parseFailure } from "./zfs_failure.ts";
 import { run } from "../../process.ts";
+import { ZFS_ENVIRONMENT } from "./zfs.ts";
+import { failureError, parseFailure } from "./zfs_failure.ts";
 
-/** Values by property, by the name of the dataset or snapshot. "-" stands for no value. */
+/**
+ * Values by property, by the name of the dataset or snapshot. "-" stands for no value, and that of a
+ * user property which a dataset has only from one above it: it says nothing of this one.
+ */
 export type Properties = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 /**
@@ -52,11 +56,12 @@ async function get(
   action: string,
 ): Promise<Properties> {
   // No "--": zfs-fuse takes it for the list of properties. No name begins with "-".
-  const args = ["get", "-Hp", "-o", "name,property,value"];
+  const args = ["get", "-Hp", "-o", "name,property,value,source"];
   const [flag, ...parents] = targets;
   const recursive = flag === "-r" ? ["-r"] : [];
   const names = flag === "-r" ? parents : targets;
-  const result = await run("zfs", [...args, ...recursive, properties.join(","), ...names]);
+  const all = [...args, ...recursive, properties.join(","), ...names];
+  const result = await run("zfs", all, { env: ZFS_ENVIRONMENT });
   // It complains of each that is missing, a line each, and prints the others.
   const complaints = result.stderr.split("\n").filter((line) => {
     return line !== "" && !/^cannot open '.*': dataset does not exist$/.test(line);
@@ -67,15 +72,17 @@ async function get(
   return parseProperties(result.stdout);
 }
 
-/** Reads `zfs get -H -o name,property,value`. */
+/** Reads `zfs get -H -o name,property,value,source`. */
 export function parseProperties(stdout: string): Properties {
   const all = new Map<string, Map<string, string>>();
   for (const line of stdout.split("\n")) {
-    const [name, property, ...value] = line.split("\t");
-    if (name === undefined || property === undefined || value.length === 0) continue;
+    const [name, property, ...rest] = line.split("\t");
+    const source = rest.pop();
+    if (name === undefined || property === undefined || source === undefined) continue;
     let properties = all.get(name);
     if (properties === undefined) all.set(name, properties = new Map());
-    properties.set(property, value.join("\t"));
+    const inherited = property.includes(":") && source.startsWith("inherited from ");
+    properties.set(property, inherited ? "-" : rest.join("\t"));
   }
   return all;
 }

@@ -13,12 +13,22 @@ import { mountsBelow } from "../mounts.ts";
 import { removeTree } from "../remove_tree.ts";
 import type { DatasetNames } from "./dataset_names.ts";
 import { NONE } from "./layer_properties.ts";
-import { destroyDataset, mountDataset, refusalError, unmountDataset } from "./mounting.ts";
+import {
+  destroyDataset,
+  mountAgain,
+  mountDataset,
+  refusalError,
+  unmountDataset,
+} from "./mounting.ts";
+import { type Properties, propertiesBelow } from "./properties.ts";
 import { tryZfs } from "./zfs.ts";
 import { isMade, type ZfsFailure } from "./zfs_failure.ts";
 
 /** User property of a container's dataset: ChainID of the layer that it was cloned from. */
 export const TOP = "org.layerfs:top";
+
+/** User property of a container's dataset: the claim that it was made under. */
+const CLAIM = "org.layerfs:claim";
 
 /**
  * Makes a container's dataset and mounts it: one call of `zfs` with zfs-fuse, which mounts a clone at
@@ -29,12 +39,13 @@ export const TOP = "org.layerfs:top";
  */
 export async function createRootfs(
   names: DatasetNames,
-  { id, rootfs, top, quota }: NewRootfs,
+  { id, rootfs, top, quota, claim }: NewRootfs,
 ): Promise<ZfsFailure | null> {
   const action = `Cannot create the root filesystem of container "${id}"`;
   refuseOccupied(rootfs, action);
   const dataset = names.container(id);
   const properties = ["canmount=noauto", `mountpoint=${rootfs}`, `${TOP}=${top ?? NONE}`];
+  if (claim !== undefined) properties.push(`${CLAIM}=${claim}`);
   // Of a clone, "quota" counts what it does not share with its origin: the container's own bytes.
   if (quota !== undefined) properties.push(`quota=${quota}`);
   const options = properties.flatMap((property) => ["-o", property]);
@@ -68,15 +79,23 @@ function refuseOccupied(rootfs: string, action: string): void {
 /**
  * Removes a container's dataset, with snapshots that somebody has made of it, and its mount point.
  *
+ * @param claim what was made under another, or none, stays as it is
  * @returns whether the dataset was there
  * @throws {LayerfsError} `busy` or `conflict`, with nothing removed, and mounted as it was if it can be
  */
 export async function removeRootfs(
   names: DatasetNames,
   { id, rootfs }: ContainerRootfs,
+  claim?: string,
 ): Promise<boolean> {
   const action = `Cannot remove the root filesystem of container "${id}"`;
   const dataset = names.container(id);
+  const all = await propertiesBelow([dataset], ["type", CLAIM], action);
+  const properties = all.get(dataset);
+  if (properties !== undefined && claim !== undefined && properties.get(CLAIM) !== claim) {
+    return true;
+  }
+  refuseChildren(dataset, all, action);
   const mounted = isMountPoint(rootfs);
   // First, as "destroy -r" would remove the snapshots before it finds the dataset busy.
   if (mounted) await unmountDataset(dataset, rootfs, action);
@@ -89,26 +108,15 @@ export async function removeRootfs(
   return failure === null;
 }
 
-/**
- * Puts back what a removal that was refused has unmounted.
- *
- * @returns the refusal. It says so where that failed: zfs-fuse mounts no dataset that is still
- * mounted in another mount namespace, OpenZFS does.
- */
-async function mountAgain(
-  dataset: string,
-  rootfs: string,
-  refusal: LayerfsError,
-): Promise<LayerfsError> {
-  try {
-    await mountDataset(dataset, rootfs, `Cannot mount "${rootfs}" again`);
-    return refusal;
-  } catch (error) {
-    if (!(error instanceof LayerfsError)) throw error;
-    const message =
-      `${refusal.message}; nothing is removed, but it is unmounted now: ${error.message}`;
-    return new LayerfsError(refusal.code, message, refusal.data, { cause: error });
-  }
+/** Snapshots of a container are views of it, and go with it; what people have made below it is theirs. */
+function refuseChildren(dataset: string, all: Properties, action: string): void {
+  const isOther = (type: string | undefined) => type === "filesystem" || type === "volume";
+  const child = [...all].find(([name, own]) => name !== dataset && isOther(own.get("type")))?.[0];
+  if (child === undefined) return;
+  const state =
+    `dataset "${child}" is below "${dataset}", and not made by layerfs; "zfs rename" it ` +
+    `to another place, or "zfs destroy" it`;
+  throw new LayerfsError("conflict", `${action}: ${state}`, { dataset, child });
 }
 
 /** Removes the mount point, with what was written there while nothing was mounted. */

@@ -5,15 +5,27 @@
  */
 
 import type { ContainerRootfs, Strays } from "../driver.ts";
-import { containerId, type DatasetNames, DEFERRED, LAYER_SNAPSHOT } from "./dataset_names.ts";
+import {
+  containerId,
+  type DatasetNames,
+  DEFERRED,
+  isStagedName,
+  LAYER_SNAPSHOT,
+} from "./dataset_names.ts";
 import { readRecord, RECORD_PROPERTIES, toDigest } from "./layer_properties.ts";
 import type { Properties } from "./properties.ts";
+import { STORE } from "./ownership.ts";
 import { TOP } from "./rootfs_dataset.ts";
 
 /** What {@linkcode findStrays} is to be given of all datasets. */
-export const STRAY_PROPERTIES = [...RECORD_PROPERTIES, TOP, "mountpoint"] as const;
+export const STRAY_PROPERTIES = [...RECORD_PROPERTIES, TOP, STORE, "mountpoint"] as const;
 
-/** @param all the datasets below those of containers and of work in progress, with their snapshots */
+/**
+ * What layerfs has not made is not among them: neither a name of work in progress that it would not
+ * give, nor a container's that does not say which layer it is on.
+ *
+ * @param all the datasets below those of containers and of work in progress, with their snapshots
+ */
 export function findStrays(
   names: DatasetNames,
   all: Properties,
@@ -23,8 +35,10 @@ export function findStrays(
     name.startsWith(DEFERRED) && snapshot(names.staged(name))?.get("defer_destroy") === "on";
   return {
     // A removed layer that something foreign still uses is no litter yet.
-    staging: below(names.staging, all).filter((name) => !waits(name)),
-    containers: below(names.containers, all).map((name) => containerOf(names, name, all)),
+    staging: below(names.staging, all).filter((name) => isStagedName(name) && !waits(name)),
+    containers: below(names.containers, all)
+      .filter((name) => (all.get(`${names.containers}/${name}`)?.get(TOP) ?? "-") !== "-")
+      .map((name) => containerOf(names, name, all)),
   };
 }
 

@@ -22,10 +22,16 @@ export interface ZfsResult {
  */
 const FUSE_DIRECTORY = "/run/zfs";
 
+/**
+ * What `zfs` is started with. In the locale "C", zfs-fuse makes no mount point whose path is not ASCII.
+ * This one has plain messages too; those of umount, which zfs-fuse passes on, LANGUAGE would translate.
+ */
+export const ZFS_ENVIRONMENT = { LC_ALL: "C.UTF-8", LANGUAGE: "" } as const;
+
 /** Runs `zfs`; that it fails is a result. */
 export async function tryZfs(args: readonly string[]): Promise<ZfsResult> {
   using _turn = await takeTurn();
-  const { code, stdout, stderr } = await run("zfs", args);
+  const { code, stdout, stderr } = await run("zfs", args, { env: ZFS_ENVIRONMENT });
   return { stdout, failure: code === 0 ? null : parseFailure(stderr) };
 }
 

@@ -27,7 +27,7 @@ import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.t
 import { isMountPoint } from "../mount_point.ts";
 import { mountsBelow } from "../mounts.ts";
 import { createRoots, missingRoot } from "./create_roots.ts";
-import { DatasetNames, DEFERRED, LAYER_SNAPSHOT } from "./dataset_names.ts";
+import { DatasetNames, DEFERRED, isStagedName, LAYER_SNAPSHOT } from "./dataset_names.ts";
 import { LayerIndex } from "./layer_index.ts";
 import { LAYER_PROPERTIES, readRecord, RECORD_PROPERTIES } from "./layer_properties.ts";
 import {
@@ -36,12 +36,15 @@ import {
   refusalError,
   removeMountPoint,
   unmountDataset,
+  VIEW_OPTIONS,
 } from "./mounting.ts";
+import { Ownership, STORE } from "./ownership.ts";
 import { propertiesBelow, propertiesOf } from "./properties.ts";
+import { removeLayer } from "./remove_layer.ts";
 import { createRootfs, removeRootfs } from "./rootfs_dataset.ts";
 import { StagedDataset } from "./staged_dataset.ts";
 import { findBrokenLayers, findStrays, STRAY_PROPERTIES } from "./strays.ts";
-import { patiently, tryZfs, zfs } from "./zfs.ts";
+import { tryZfs } from "./zfs.ts";
 import { failureError } from "./zfs_failure.ts";
 
 export class ZfsDriver implements Driver {
@@ -51,6 +54,7 @@ export class ZfsDriver implements Driver {
   readonly rootfsNeedsLayers = true;
   readonly #store: string;
   readonly #names: DatasetNames;
+  readonly #ownership: Ownership;
   readonly #index: LayerIndex;
 
   /**
@@ -68,6 +72,7 @@ export class ZfsDriver implements Driver {
       throw new LayerfsError("usage", message, { store });
     }
     this.#store = store;
+    this.#ownership = new Ownership(this.#names, store);
     this.#index = new LayerIndex(`${store}/layers`);
   }
 
@@ -86,8 +91,10 @@ export class ZfsDriver implements Driver {
     const action = `Cannot look for layers in "${this.#names.layers}"`;
     // R/layers is asked for as well, to tell a missing pool from missing layers.
     const names = [this.#names.layers, ...chainIds.map((chainId) => this.#names.snapshot(chainId))];
-    const all = await propertiesOf(names, this.#names.layers, RECORD_PROPERTIES, action);
+    const properties = [STORE, ...RECORD_PROPERTIES];
+    const all = await propertiesOf(names, this.#names.layers, properties, action);
     await this.#refuseMissing(all.has(this.#names.layers), action);
+    this.#ownership.check(all, this.#names.layers, action);
     const found = new Map<Digest, LayerRecord>();
     for (const chainId of chainIds) {
       const record = readRecord(layerName(chainId), all.get(this.#names.snapshot(chainId)));
@@ -99,8 +106,9 @@ export class ZfsDriver implements Driver {
   async listLayers(): Promise<readonly StoredLayer[]> {
     const { layers } = this.#names;
     const action = `Cannot list the layers in "${layers}"`;
-    const own = await propertiesOf([layers], layers, ["type"], action);
+    const own = await propertiesOf([layers], layers, [STORE], action);
     await this.#refuseMissing(own.has(layers), action);
+    this.#ownership.check(own, layers, action);
     const views = `${this.#store}/views`;
     const mounts = new Set(await mountsBelow(views));
     return [...this.#index.list()].map(([name, layer]) => {
@@ -120,37 +128,11 @@ export class ZfsDriver implements Driver {
 
   async removeLayer(chainId: Digest): Promise<Removal> {
     const action = `Cannot remove layer ${chainId}`;
-    const dataset = this.#names.layer(chainId);
-    const view = this.#view(chainId);
-    if (isMountPoint(view)) await unmountDataset(dataset, view, action);
-    removeMountPoint(view);
-    // It loses its name first: a kill leaves litter, and what foreign clones of it need follows it.
-    const away = this.#names.deferred();
-    const { failure: refusal } = await patiently(
-      () => tryZfs(["rename", dataset, away]),
-      (result) => result.failure?.kind === "busy" || result.failure?.kind === "in-use",
-    );
-    if (refusal?.kind === "no-dataset") {
-      await this.#refuseMissing(false, action);
-    } else if (refusal !== null) {
-      throw await refusalError(refusal, dataset, view, action);
-    }
+    await this.#ownership.verify(this.#names.layers, action);
+    const removal = await removeLayer(this.#names, chainId, this.#view(chainId));
+    if (removal === null) await this.#refuseMissing(false, action);
     this.#index.remove(layerName(chainId));
-    const failure = refusal === null ? await destroyDataset(away) : null;
-    if (failure === null) return "removed";
-    const { layers, containers, staging } = this.#names;
-    const own = failure.dependents.some((name) =>
-      [layers, containers, staging].some((place) => name.startsWith(`${place}/`)) &&
-      !name.startsWith(this.#names.staged(DEFERRED))
-    );
-    if (own || (failure.kind !== "cloned" && failure.kind !== "held")) {
-      await zfs(["rename", away, dataset], action);
-      await this.repairLayer(chainId);
-      throw await refusalError(failure, dataset, view, action);
-    }
-    // Where the clone is one of another snapshot, or has just gone, a later sweep does the rest.
-    await zfs(["destroy", "-d", `${away}@${LAYER_SNAPSHOT}`], action, "no-dataset");
-    return "deferred";
+    return removal ?? "removed";
   }
 
   /** A snapshot is seen below `.zfs` of a mounted dataset only, and on zfs-fuse not at all. */
@@ -161,9 +143,8 @@ export class ZfsDriver implements Driver {
   async mountLayer(chainId: Digest): Promise<string> {
     const action = `Cannot mount layer ${chainId}`;
     const view = this.#view(chainId);
-    // The property says so already, but for zfs-fuse: see create_roots.ts.
-    const options = ["-o", "ro"];
-    if (!isMountPoint(view)) await this.#mount(this.#names.layer(chainId), view, action, options);
+    if (isMountPoint(view)) return view;
+    await this.#mount(this.#names.layer(chainId), view, action, VIEW_OPTIONS);
     return view;
   }
 
@@ -178,6 +159,12 @@ export class ZfsDriver implements Driver {
     const failure = await createRootfs(this.#names, container);
     if (failure === null) return;
     const action = `Cannot create the root filesystem of container "${container.id}"`;
+    if (failure.kind === "exists") {
+      const dataset = this.#names.container(container.id);
+      const state = `there is a root filesystem of that name already, dataset "${dataset}"; ` +
+        '"layerfs fsck --repair" gives it a record';
+      throw new LayerfsError("conflict", `${action}: ${state}`, { dataset });
+    }
     if (failure.kind !== "no-dataset" && failure.kind !== "no-parent") {
       throw failureError(failure, action);
     }
@@ -198,9 +185,10 @@ export class ZfsDriver implements Driver {
     await unmountDataset(this.#names.container(id), rootfs, action);
   }
 
-  async removeRootfs(container: ContainerRootfs): Promise<void> {
-    if (await removeRootfs(this.#names, container)) return;
+  async removeRootfs(container: ContainerRootfs, claim?: string): Promise<void> {
     const action = `Cannot remove the root filesystem of container "${container.id}"`;
+    await this.#ownership.verify(this.#names.containers, action);
+    if (await removeRootfs(this.#names, container, claim)) return;
     await this.#refuseMissing(false, action);
   }
 
@@ -211,8 +199,9 @@ export class ZfsDriver implements Driver {
     const parent = this.#names.containers;
     const action = `Cannot look for containers in "${parent}"`;
     const names = [parent, ...containers.map(({ id }) => this.#names.container(id))];
-    const all = await propertiesOf(names, parent, ["used"], action);
+    const all = await propertiesOf(names, parent, ["used", STORE], action);
     await this.#refuseMissing(all.has(parent), action);
+    this.#ownership.check(all, parent, action);
     const states = new Map<string, RootfsState>();
     for (const { id, rootfs } of containers) {
       const used = all.get(this.#names.container(id))?.get("used");
@@ -223,11 +212,14 @@ export class ZfsDriver implements Driver {
   }
 
   async sweep(staging: string): Promise<void> {
+    if (!isStagedName(staging)) return;
     const { staging: parent } = this.#names;
     const dataset = this.#names.staged(staging);
     const action = `Cannot sweep "${dataset}"`;
-    const all = await propertiesOf([parent, dataset], parent, ["mountpoint", "mounted"], action);
+    const asked = ["mountpoint", "mounted", STORE];
+    const all = await propertiesOf([parent, dataset], parent, asked, action);
     await this.#refuseMissing(all.has(parent), action);
+    this.#ownership.check(all, parent, action);
     const properties = all.get(dataset);
     if (properties === undefined) return;
     const place = properties.get("mountpoint") ?? "none";
@@ -260,6 +252,7 @@ export class ZfsDriver implements Driver {
     const action = `Cannot list what is in "${this.#names.root}"`;
     const all = await propertiesBelow([layers, containers, staging], STRAY_PROPERTIES, action);
     await this.#refuseMissing(all.has(layers), action);
+    for (const name of [layers, containers, staging]) this.#ownership.check(all, name, action);
     return {
       ...findStrays(this.#names, all),
       brokenLayers: findBrokenLayers(this.#names, all, this.#index.list()),
@@ -271,14 +264,16 @@ export class ZfsDriver implements Driver {
     const action = `Cannot list what is in "${this.#names.root}"`;
     const all = await propertiesBelow([containers, staging], STRAY_PROPERTIES, action);
     await this.#refuseMissing(all.has(containers), action);
+    for (const name of [containers, staging]) this.#ownership.check(all, name, action);
     return findStrays(this.#names, all);
   }
 
   async capacity(): Promise<Capacity> {
-    const { root } = this.#names;
+    const { root, layers } = this.#names;
     const action = `Cannot measure dataset "${root}"`;
-    const all = await propertiesOf([root], root, ["used", "available"], action);
+    const all = await propertiesOf([root, layers], root, ["used", "available", STORE], action);
     await this.#refuseMissing(all.has(root), action);
+    this.#ownership.check(all, layers, action);
     const bytes = (property: string) => Number(all.get(root)?.get(property));
     return { usedBytes: bytes("used"), availableBytes: bytes("available") };
   }
@@ -307,7 +302,7 @@ export class ZfsDriver implements Driver {
   /** Throws where something is missing because all of the store is. */
   async #refuseMissing(isThere: boolean, action: string): Promise<void> {
     if (isThere) return;
-    const error = await missingRoot(this.#names, action);
+    const error = await missingRoot(this.#names, this.#store, action);
     if (error !== null) throw error;
   }
 }

@@ -1,0 +1,80 @@
+/**
+ * Removing a layer, in steps of which a kill leaves litter at most.
+ *
+ * @module
+ */
+
+import { LayerfsError } from "../../errors.ts";
+import type { Digest } from "../../oci/digest.ts";
+import type { Removal } from "../driver.ts";
+import { isMountPoint } from "../mount_point.ts";
+import { type DatasetNames, DEFERRED, LAYER_SNAPSHOT } from "./dataset_names.ts";
+import {
+  destroyDataset,
+  mountAgain,
+  refusalError,
+  removeMountPoint,
+  unmountDataset,
+  VIEW_OPTIONS,
+} from "./mounting.ts";
+import { patiently, tryZfs, zfs } from "./zfs.ts";
+import { failureError, type ZfsFailure } from "./zfs_failure.ts";
+
+/**
+ * Removes a layer's dataset and its mount point.
+ *
+ * @param view where its tree is mounted, if it is
+ * @returns null where there is no such dataset
+ * @throws {LayerfsError} `busy` or `conflict`, with the layer as it was, mounted if it can be
+ */
+export async function removeLayer(
+  names: DatasetNames,
+  chainId: Digest,
+  view: string,
+): Promise<Removal | null> {
+  const action = `Cannot remove layer ${chainId}`;
+  const dataset = names.layer(chainId);
+  const mounted = isMountPoint(view);
+  if (mounted) await unmountDataset(dataset, view, action);
+  const refuse = async (failure: ZfsFailure) => {
+    const refusal = await refusalError(failure, dataset, view, action);
+    return mounted ? await mountAgain(dataset, view, refusal, VIEW_OPTIONS) : refusal;
+  };
+  // It loses its name first: a kill leaves litter, and what foreign clones of it need follows it.
+  const away = names.deferred();
+  const unnamed = await rename(dataset, away);
+  if (unnamed !== null && unnamed.kind !== "no-dataset") throw await refuse(unnamed);
+  const failure = unnamed === null ? await destroyDataset(away) : null;
+  if (failure !== null && !isForeign(names, failure)) {
+    const left = await rename(away, dataset);
+    if (left === null) throw await refuse(failure);
+    const { message } = failureError(left, `${action}, nor give it its name back`);
+    const advice = `mend that with "zfs rename ${away} ${dataset}"`;
+    throw new LayerfsError("busy", `${message}; ${advice}`, { dataset: away });
+  }
+  removeMountPoint(view);
+  if (unnamed !== null) return null;
+  if (failure === null) return "removed";
+  // Where the clone is one of another snapshot, or has just gone, a later sweep does the rest.
+  await zfs(["destroy", "-d", `${away}@${LAYER_SNAPSHOT}`], action, "no-dataset");
+  return "deferred";
+}
+
+/** With patience in both directions: a dataset that could not be destroyed is busy for a moment. */
+async function rename(from: string, to: string): Promise<ZfsFailure | null> {
+  const { failure } = await patiently(
+    () => tryZfs(["rename", from, to]),
+    (result) => result.failure?.kind === "busy" || result.failure?.kind === "in-use",
+  );
+  return failure;
+}
+
+/** Whether only what is not the store's own is in the way. */
+function isForeign({ layers, containers, staging }: DatasetNames, failure: ZfsFailure): boolean {
+  if (failure.kind === "held") return true;
+  if (failure.kind !== "cloned") return false;
+  return !failure.dependents.some((name) =>
+    [layers, containers, staging].some((place) => name.startsWith(`${place}/`)) &&
+    !name.startsWith(`${staging}/${DEFERRED}`)
+  );
+}
