@@ -4,15 +4,17 @@
  *     layers/<hex>/layer.json  its record, written last
  *     layers/<hex>/<content>   its files; what they are called, and hold, is the driver's affair
  *     layers/removed-<hex>-…   a layer on its way out
+ *     layers/replaced-<hex>-…  a damaged layer whose place another one took: containers that are
+ *                              mounted may use its files
  *
  * A layer exists when its `layer.json` can be read and agrees with its name. Whatever else is in the
- * place of a layer is what a removal has left that was killed, or damage: nobody finds it, and a new
- * layer takes its place.
+ * place of a layer is damage: nobody finds it, and a new layer takes its place.
  *
  * @module
  */
 
 import fs from "node:fs";
+import path from "node:path";
 import { LayerfsError } from "../errors.ts";
 import { lstatOrNull } from "../layer/root_path.ts";
 import type { Traits } from "../layer/traits.ts";
@@ -28,6 +30,9 @@ const LAYER_FILE = "layer.json";
 
 /** What the name of a layer on its way out begins with. */
 const REMOVED = "removed-";
+
+/** What the name of a damaged layer begins with that another one has replaced. */
+const REPLACED = "replaced-";
 
 /** Form of {@linkcode LAYER_FILE}. */
 const VERSION = 1;
@@ -52,8 +57,8 @@ export class LayerDirectory {
   readonly #content: string;
 
   /** @param content name of the directory, within that of a layer, that a whole layer has */
-  constructor(path: string, content: string) {
-    this.path = path;
+  constructor(directory: string, content: string) {
+    this.path = directory;
     this.#content = content;
   }
 
@@ -87,7 +92,8 @@ export class LayerDirectory {
 
   /**
    * Makes a layer of `directory`, which is on the same filesystem and holds its content: durable
-   * first, then named by one rename.
+   * first, then named by one rename. Files of a damaged layer in its place are kept for those who use
+   * them, until a sweep.
    *
    * @param measure bytes of the content; called when all of it is on disk
    * @throws {LayerfsError} `conflict` where the layer is there, which stays as it is; `storage-full`,
@@ -106,13 +112,17 @@ export class LayerDirectory {
     try {
       writeDurably(`${directory}/${LAYER_FILE}`, formatLayer({ ...record, bytes }));
       syncDirectory(directory);
+      // Somebody may have removed it, as it can be made anew.
+      const made = fs.mkdirSync(this.path, { recursive: true, mode: 0o700 });
+      if (made !== undefined) syncDirectory(path.dirname(this.path));
       const place = this.layer(record.chainId);
       if (this.find(record.chainId) !== null) {
         throw new LayerfsError("conflict", `${action}: it is there already`, {
           chainId: record.chainId,
         });
       }
-      await this.remove(record.chainId); // a rest of one, if anything
+      if (this.#hasContent(record.chainId)) this.#rename(record.chainId, REPLACED);
+      else await this.remove(record.chainId); // a rest of one, if anything
       fs.renameSync(directory, place);
       syncDirectory(this.path);
     } catch (error) {
@@ -122,30 +132,59 @@ export class LayerDirectory {
 
   /** Removes a layer: it loses its name first, so that a kill leaves litter, and no layer. */
   async remove(chainId: Digest): Promise<void> {
-    const place = this.layer(chainId);
-    if (lstatOrNull(place) === null) return;
-    const name = `${REMOVED}${layerName(chainId)}-${crypto.randomUUID().slice(0, 8)}`;
+    if (lstatOrNull(this.layer(chainId)) === null) return;
+    await this.sweep(this.#rename(chainId, REMOVED));
+  }
+
+  /** Names of what removals have left that were killed, and of layers that were replaced. */
+  removed(): string[] {
+    return this.#entries().filter(isRest);
+  }
+
+  /** Whether `name` is that of a damaged layer that was replaced, whose files may be in use. */
+  isReplaced(name: string): boolean {
+    return name.startsWith(REPLACED);
+  }
+
+  /** Removes the rest of a removed or replaced layer, if `name` is that of one. */
+  async sweep(name: string): Promise<void> {
+    if (isRest(name)) await removeTree(`${this.path}/${name}`);
+  }
+
+  /**
+   * Makes sure that nothing is lost with a layer that is not whole.
+   *
+   * @throws {LayerfsError} `storage` where its files are there: what its record said is in no other
+   * place, and containers may use them
+   */
+  checkWorthless(chainId: Digest): void {
+    if (!this.#hasContent(chainId)) return;
+    throw new LayerfsError(
+      "storage",
+      `Cannot repair layer ${chainId}: its record is damaged; create a container of its image ` +
+        "again, which makes it anew",
+      { chainId },
+    );
+  }
+
+  #hasContent(chainId: Digest): boolean {
+    return lstatOrNull(this.content(chainId))?.isDirectory() ?? false;
+  }
+
+  /** Takes a layer's name from it; returns the new one. */
+  #rename(chainId: Digest, prefix: string): string {
+    const name = `${prefix}${layerName(chainId)}-${crypto.randomUUID().slice(0, 8)}`;
     try {
-      fs.renameSync(place, `${this.path}/${name}`);
+      fs.renameSync(this.layer(chainId), `${this.path}/${name}`);
     } catch (error) {
       throw storageError(error, `Cannot remove layer ${chainId}`);
     }
-    await this.sweep(name);
-  }
-
-  /** Names of what removals have left that were killed. */
-  removed(): string[] {
-    return this.#entries().filter((name) => name.startsWith(REMOVED));
-  }
-
-  /** Removes the rest of a removed layer, if `name` is that of one. */
-  async sweep(name: string): Promise<void> {
-    if (name.startsWith(REMOVED)) await removeTree(`${this.path}/${name}`);
+    return name;
   }
 
   /** Everything that is in the place of a layer. */
   #names(): string[] {
-    return this.#entries().filter((name) => !name.startsWith(REMOVED));
+    return this.#entries().filter((name) => !isRest(name));
   }
 
   #entries(): string[] {
@@ -165,7 +204,7 @@ export class LayerDirectory {
       text = fs.readFileSync(file, "utf8");
     } catch (error) {
       const missing = ["ENOENT", "ENOTDIR"].includes(errnoName(error));
-      if (missing) return `it has no ${LAYER_FILE}: its removal was not finished`;
+      if (missing) return `it has no ${LAYER_FILE}`;
       throw storageError(error, `Cannot read "${file}"`);
     }
     const layer = parseLayer(text);
@@ -174,6 +213,11 @@ export class LayerDirectory {
     if (lstatOrNull(`${this.path}/${name}/${this.#content}`)?.isDirectory()) return layer;
     return `it has no directory "${this.#content}"`;
   }
+}
+
+/** Whether a name in the place of layers is that of no layer any more. */
+function isRest(name: string): boolean {
+  return name.startsWith(REMOVED) || name.startsWith(REPLACED);
 }
 
 /** Writes a new file that is on disk when this returns. */

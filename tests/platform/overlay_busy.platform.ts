@@ -119,3 +119,93 @@ Deno.test("what lets go within a moment is waited for", async () => {
   await outcome(holder);
   assertEquals(await mountsIn(container.bundle), []);
 });
+
+Deno.test("nothing is mounted a second time over what a container uses that runs", async () => {
+  await using work = await Work.create();
+  const store = await OverlayStore.create(work);
+  const container = await store.container("one", await store.add("base", null, BASE));
+  const inside = ["sh", "-c", `cd "$1" && exec sleep 1000`, "sh", container.rootfs];
+  const holder = start(["unshare", "--mount", "--propagation=private", "--", ...inside]);
+  try {
+    await untilNamed(holder.pid, "sleep");
+    await store.driver.unmountRootfs(container);
+    const message = await refused(() => store.driver.mountRootfs(container), "busy");
+    assertStringIncludes(message, `sleep (${holder.pid})`);
+    assertEquals(await mountsIn(container.bundle), []);
+    await end(holder);
+    await store.driver.mountRootfs(container);
+    assertEquals(await mountsIn(container.bundle), [container.rootfs]);
+  } finally {
+    await end(holder);
+  }
+});
+
+Deno.test("what somebody has mounted over a mount of ours stays, and ours below it", async () => {
+  await using work = await Work.create();
+  const store = await OverlayStore.create(work);
+  const base = await store.add("base", null, BASE);
+  const { driver } = store;
+  const [one, empty] = [await store.container("one", base), await store.container("empty", null)];
+  const view = await store.view(base);
+  const attempts: [string, (() => Promise<unknown>)[]][] = [
+    [one.rootfs, [() => driver.unmountRootfs(one), () => driver.removeRootfs(one)]],
+    [empty.rootfs, [() => driver.removeRootfs(empty)]],
+    [view, [() => driver.unmountLayer(base), () => driver.removeLayer(base)]],
+  ];
+  for (const [place, works] of attempts) {
+    const before = await mountsIn(place);
+    await must(["mount", "-t", "tmpfs", "layerfs-platform", place]);
+    try {
+      for (const work of works) {
+        assertStringIncludes(
+          await refused(work, "busy"),
+          `something else is mounted over it ("layerfs-platform" at "${place}"); unmount that first`,
+        );
+      }
+      assertEquals(await mountsIn(place), [...before, place]);
+    } finally {
+      await must(["umount", place]);
+    }
+    assertEquals(await mountsIn(place), before);
+  }
+  assertEquals(await Deno.readTextFile(`${one.rootfs}/a/kept`), "2");
+  await driver.unmountLayer(base);
+  for (const container of [one, empty]) {
+    await driver.removeRootfs(container);
+    assertEquals(await names(container.bundle), []);
+  }
+});
+
+Deno.test("files of a damaged layer stay as long as anything of the store is mounted", async () => {
+  await using work = await Work.create();
+  const store = await OverlayStore.create(work);
+  const { driver } = store;
+  const base = await store.add("base", null, BASE);
+  const container = await store.container("one", base);
+  await Deno.writeTextFile(`${store.diff(base)}/../layer.json`, "damaged");
+  assertStringIncludes(
+    await refused(() => driver.repairLayer(base), "storage"),
+    "its record is damaged; remove the containers that need it",
+  );
+  assertEquals(await Deno.readTextFile(`${store.diff(base)}/a/kept`), "2");
+  assertEquals(await store.add("base", null, BASE), base); // as another container of the image does
+  assertEquals((await driver.listStrays()).brokenLayers, []);
+  const [replaced = "", ...others] = (await driver.listStrays()).staging;
+  assertEquals(others, []);
+  assert(replaced.startsWith("replaced-"), replaced);
+  const holder = start(["unshare", "--mount", "--propagation=private", "--", "sleep", "1000"]);
+  try {
+    await untilNamed(holder.pid, "sleep");
+    await refused(() => driver.sweep(replaced), "busy");
+    assertEquals(await Deno.readTextFile(`${container.rootfs}/a/kept`), "2");
+    await driver.unmountRootfs(container);
+    await refused(() => driver.sweep(replaced), "busy"); // it is mounted in another namespace
+  } finally {
+    await end(holder);
+  }
+  assertEquals(await names(`${store.path}/layers/${replaced}/diff`), ["a", "a/kept"]);
+  await driver.sweep(replaced);
+  assertEquals((await driver.listStrays()).staging, []);
+  await driver.mountRootfs(container);
+  assertEquals(await Deno.readTextFile(`${container.rootfs}/a/kept`), "2");
+});

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { LayerfsError } from "../../src/errors.ts";
 import { overlayProblem } from "../../src/store/overlay/probe.ts";
 import { dir, file } from "../fixtures/tar.ts";
-import { must, REPOSITORY, run, Work } from "./harness.ts";
+import { must, outcome, REPOSITORY, run, start, Work } from "./harness.ts";
 import { chainIdOf, mountsIn, OverlayStore } from "./overlay_store.ts";
 
 Deno.test("a sweep unmounts what a killed process has left, and nothing but that", async () => {
@@ -46,9 +46,12 @@ Deno.test("a damaged layer is listed as broken, and is not used", async () => {
   assertEquals(brokenLayers.map(({ name }) => name), [base.slice("sha256:".length)]);
   const container = await store.bundle("one", top);
   const error = await assertRejects(() => store.driver.createRootfs(container), LayerfsError);
-  assertEquals(error.code, "storage");
+  assertEquals(error.code, "not-found"); // upon which LayerFS makes it anew
   assertStringIncludes(error.message, `layer ${base}, which is needed below it, is missing`);
   assertEquals(await mountsIn(work.directory), []);
+  await store.add("base", null, [dir(".")]);
+  await store.driver.createRootfs(container);
+  assertEquals([...Deno.readDirSync(container.rootfs)].map(({ name }) => name), ["file"]);
 });
 
 /** An overlay of the test's own: a filesystem that the kernel refuses as an upper one. */
@@ -136,4 +139,69 @@ Deno.test("an old kernel is spared the options that it does not know, and those 
   const real = (await must(["sh", "-c", "command -v mount"])).trim();
   const env = { PATH: `${work.path("bin")}:${Deno.env.get("PATH")}`, REAL_MOUNT: real };
   assertEquals(await must([Deno.execPath(), "eval", "--quiet", probe], { env }), "null\n");
+});
+
+/** mount(8) that does not come back: it says what it has become. */
+const ENDLESS_MOUNT = `#!/bin/sh
+[ "$1" = --version ] && exit
+"$REAL_MOUNT" "$@" || exit
+echo $$ >"$PID_FILE.new" && mv "$PID_FILE.new" "$PID_FILE"
+exec sleep 1000
+`;
+
+Deno.test("a probe that is killed leaves no mount, and its directory to the next one", async () => {
+  await using work = await Work.create();
+  await Deno.mkdir(work.path("bin"));
+  await Deno.mkdir(work.path("place"));
+  const place = work.path("place");
+  await Deno.writeTextFile(work.path("bin/mount"), ENDLESS_MOUNT, { mode: 0o755 });
+  const probe = `import { overlayProblem } from "file://${REPOSITORY}/src/store/overlay/probe.ts";
+    console.log(await overlayProblem("${place}"));`;
+  const env = {
+    PATH: `${work.path("bin")}:${Deno.env.get("PATH")}`,
+    REAL_MOUNT: (await must(["sh", "-c", "command -v mount"])).trim(),
+    PID_FILE: work.path("pid"),
+  };
+  const child = start([Deno.execPath(), "eval", "--quiet", probe], { env });
+  const wait = `until [ -e "$1" ]; do sleep 0.01; done; cat "$1"`;
+  const pid = (await must(["timeout", "60", "sh", "-c", wait, "sh", env.PID_FILE])).trim();
+  try {
+    const [left, ...others] = [...Deno.readDirSync(place)];
+    assertEquals(others, []);
+    // It is mounted, where nobody sees it but the process that waits.
+    assertStringIncludes(await must(["cat", `/proc/${pid}/mountinfo`]), `/${left?.name}/merged `);
+    assertEquals(await mountsIn(work.directory), []);
+  } finally {
+    child.kill("SIGKILL");
+    await must(["kill", "-KILL", pid]);
+    await outcome(child);
+  }
+  await Deno.mkdir(`${place}/.layerfs-probe-living`, { mode: 0o700 });
+  await Deno.mkdir(`${place}/.layerfs-probe-foreign/file`, { recursive: true, mode: 0o700 });
+  await Deno.mkdir(`${place}/.layerfs-probe-open`);
+  await Deno.chmod(`${place}/.layerfs-probe-open`, 0o755);
+  for (const { name } of Deno.readDirSync(place)) {
+    if (name !== ".layerfs-probe-living") await Deno.utime(`${place}/${name}`, 1e9, 1e9);
+  }
+  assertEquals(await overlayProblem(place), null);
+  const names = [...Deno.readDirSync(place)].map(({ name }) => name).sort();
+  assertEquals(names, ["foreign", "living", "open"].map((name) => `.layerfs-probe-${name}`));
+});
+
+Deno.test("the probe says which program is missing", async () => {
+  await using work = await Work.create();
+  for (const missing of ["mount", "umount", "unshare"]) {
+    await must(["rm", "-rf", work.path("bin")]);
+    await Deno.mkdir(work.path("bin"));
+    for (const name of ["findmnt", "mount", "umount", "unshare", "sh"]) {
+      const real = (await must(["sh", "-c", `command -v ${name}`])).trim();
+      if (name !== missing) await Deno.symlink(real, work.path(`bin/${name}`));
+    }
+    const probe = `import { overlayProblem } from "file://${REPOSITORY}/src/store/overlay/probe.ts";
+      console.log(await overlayProblem("${work.directory}"));`;
+    const command = [`PATH=${work.path("bin")}`, Deno.execPath(), "eval", "--quiet", probe];
+    assertStringIncludes(await must(command), `Cannot run "${missing}": no such program`);
+    const names = [...Deno.readDirSync(work.directory)].map(({ name }) => name);
+    assertEquals(names, ["bin"]);
+  }
 });

@@ -88,7 +88,69 @@ layered("what is no whole layer is told, not found, and gives way to a new one",
     const made = await ground.layer([dir("./"), file("a", "made")], null, chainId);
     await ground.see(made, (root) => assertTree(root, { "": d(), a: f("made") }));
   }
-  assertEquals((await driver.listStrays()).brokenLayers, []);
+  const { staging, ...left } = await driver.listStrays();
+  assertEquals(left, { containers: [], brokenLayers: [] });
+  for (const replaced of staging) await driver.sweep(replaced);
+});
+
+layered("a damaged layer is not removed by a repair, and replaced by a new one", async (ground) => {
+  const { driver, store } = ground;
+  const { chainId } = await ground.layer([dir("./"), file("a", "first")]);
+  const place = `${store}/layers/${chainId.slice(7)}`;
+  fs.writeFileSync(`${place}/layer.json`, "damaged");
+  const error = await assertRejects(() => driver.repairLayer(chainId), LayerfsError);
+  assertEquals(error.code, "storage");
+  assertEquals(fs.readFileSync(`${place}/tree/a`, "utf8"), "first");
+  await ground.layer([dir("./"), file("a", "second")], null, chainId);
+  assertEquals(fs.readFileSync(`${place}/tree/a`, "utf8"), "second");
+  await driver.repairLayer(chainId); // nothing is wrong with it any more
+  const { staging, brokenLayers } = await driver.listStrays();
+  assertEquals([staging.length, brokenLayers.length], [1, 0]);
+  const [replaced = ""] = staging;
+  assertEquals(fs.readFileSync(`${store}/layers/${replaced}/tree/a`, "utf8"), "first");
+  await driver.sweep(replaced);
+  assertEquals(fs.readdirSync(`${store}/layers`), [chainId.slice(7)]);
+});
+
+layered("a damaged layer that is mounted stays as long", async (ground) => {
+  const { driver, store } = ground;
+  const { chainId } = await ground.layer([dir("./"), file("a", "first")]);
+  const view = await driver.mountLayer(chainId);
+  fs.writeFileSync(`${store}/layers/${chainId.slice(7)}/layer.json`, "damaged");
+  await ground.layer([dir("./"), file("a", "second")], null, chainId);
+  const [replaced = ""] = (await driver.listStrays()).staging;
+  const error = await assertRejects(() => driver.sweep(replaced), LayerfsError);
+  assertEquals(error.code, "busy");
+  assertEquals(fs.readFileSync(`${view}/a`, "utf8"), "first");
+  await driver.unmountLayer(chainId);
+  await driver.sweep(replaced);
+  await driver.mountLayer(chainId);
+  assertEquals(fs.readFileSync(`${view}/a`, "utf8"), "second");
+  await removeTree(`${store}/layers/${chainId.slice(7)}`); // what is mounted is a removed directory
+  await driver.unmountLayer(chainId);
+}, !IS_ROOT);
+
+layered("what somebody has mounted over a view stays", async (ground) => {
+  const { driver } = ground;
+  const { chainId } = await ground.layer([file("a", "a")]);
+  const view = await driver.mountLayer(chainId);
+  await output("mount", ["-t", "tmpfs", "-o", "size=1m", "layerfs-test", view]);
+  try {
+    for (const act of [() => driver.unmountLayer(chainId), () => driver.removeLayer(chainId)]) {
+      const error = await assertRejects<LayerfsError>(act, LayerfsError);
+      assertEquals([error.code, error.data.path], ["busy", view]);
+    }
+  } finally {
+    await output("umount", [view]);
+  }
+  assertEquals(fs.readFileSync(`${view}/a`, "utf8"), "a");
+  await driver.unmountLayer(chainId);
+}, !IS_ROOT);
+
+layered("the place of layers is made anew where somebody has removed it", async (ground) => {
+  await removeTree(`${ground.store}/layers`);
+  const { chainId } = await ground.layer([file("a", "a")]);
+  assertEquals([...(await ground.driver.findLayers([chainId])).keys()], [chainId]);
 });
 
 layered("a layer without its tree is broken", async (ground) => {

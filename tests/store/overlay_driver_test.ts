@@ -67,13 +67,49 @@ Deno.test("a stack with a gap or a circle is refused, and nothing is made", () =
     const mount = () => driver.mountLayer(TOP);
     assertStringIncludes(await refused(mount, "storage"), "is below itself");
     await Deno.remove(`${store}/layers/${BASE.slice(7)}/layer.json`);
-    assertStringIncludes(await refused(mount, "storage"), `${BASE}, which is needed below it`);
+    assertStringIncludes(await refused(mount, "not-found"), `${BASE}, which is needed below it`);
     const rootfs = `${store}/rootfs`;
-    await refused(() => driver.createRootfs({ id: "one", rootfs, top: TOP }), "storage");
+    await refused(() => driver.createRootfs({ id: "one", rootfs, top: TOP }), "not-found");
     await refused(() => driver.createRootfs({ id: "one", rootfs, top: BASE }), "not-found");
     assertEquals([...Deno.readDirSync(`${store}/views`)], []);
     assertEquals([...Deno.readDirSync(store)].some(({ name }) => name === "rootfs"), false);
     assertEquals((await driver.listStrays()).brokenLayers.length, 1);
+  }));
+
+Deno.test("a layer whose files are there is not removed for its record", () =>
+  withStore([[BASE, null], [MIDDLE, BASE], [TOP, MIDDLE]], async (driver, store) => {
+    const place = (chainId: Digest) => `${store}/layers/${chainId.slice(7)}`;
+    await Deno.writeTextFile(`${place(BASE)}/layer.json`, "{");
+    await Deno.remove(`${place(MIDDLE)}/layer.json`);
+    await Deno.remove(`${place(TOP)}/diff`);
+    for (const chainId of [BASE, MIDDLE]) {
+      const message = await refused(() => driver.repairLayer(chainId), "storage");
+      assertStringIncludes(message, `Cannot repair layer ${chainId}: its record is damaged`);
+      assert((await Deno.stat(`${place(chainId)}/diff`)).isDirectory);
+    }
+    await driver.repairLayer(TOP);
+    const left = [...Deno.readDirSync(`${store}/layers`)].map(({ name }) => name).sort();
+    assertEquals(left, [BASE, MIDDLE].map((chainId) => chainId.slice(7)));
+    // Whoever has seen that nothing needs it can remove it.
+    await driver.removeLayer(BASE);
+    await driver.removeLayer(MIDDLE);
+    assertEquals([...Deno.readDirSync(`${store}/layers`)], []);
+  }));
+
+Deno.test("a whole layer needs no repair", () =>
+  withStore([[BASE, null]], async (driver) => {
+    await driver.repairLayer(BASE);
+    assertEquals((await driver.findLayers([BASE])).size, 1);
+  }));
+
+Deno.test("what was replaced is swept where nothing is mounted", () =>
+  withStore([], async (driver, store) => {
+    const names = ["removed-a", "replaced-a"];
+    for (const name of names) await Deno.mkdir(`${store}/layers/${name}/diff`, { recursive: true });
+    assertEquals((await driver.listStrays()).staging, names);
+    assertEquals((await driver.listStrays()).brokenLayers, []);
+    for (const name of names) await driver.sweep(name);
+    assertEquals([...Deno.readDirSync(`${store}/layers`)], []);
   }));
 
 Deno.test("more layers than the kernel stacks are refused with advice", () => {

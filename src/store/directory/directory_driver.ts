@@ -179,8 +179,13 @@ export class DirectoryDriver implements Driver {
     }));
   }
 
-  /** All that there is of a layer in the making is in its staging directory. */
+  /**
+   * All that there is of a layer in the making is in its staging directory.
+   *
+   * @throws {LayerfsError} `busy` for a layer that was replaced, as long as it is mounted
+   */
   async sweep(staging: string): Promise<void> {
+    if (this.#layers.isReplaced(staging)) await this.#views.checkUnmounted(staging);
     await this.#layers.sweep(staging);
   }
 
@@ -191,13 +196,16 @@ export class DirectoryDriver implements Driver {
   }
 
   async repairLayer(chainId: Digest): Promise<void> {
+    if (this.#layers.find(chainId) !== null) return;
+    this.#layers.checkWorthless(chainId);
     await this.removeLayer(chainId);
   }
 
   listStrays(): Promise<Strays> {
     return attempt(`Cannot list the layers in "${this.#layers.path}"`, () => {
-      const { broken } = this.keepsLayers ? this.#layers.list() : { broken: [] };
-      return { staging: [], containers: [], brokenLayers: broken };
+      if (!this.keepsLayers) return { staging: [], containers: [], brokenLayers: [] };
+      const { broken } = this.#layers.list();
+      return { staging: this.#layers.removed(), containers: [], brokenLayers: broken };
     });
   }
 

@@ -12,6 +12,7 @@ import { check, run } from "../../process.ts";
 import { errnoName, storageError } from "../../system_error.ts";
 import { layerName } from "../layer_record.ts";
 import { mountsBelow } from "../mounts.ts";
+import { TREE } from "./staged_tree.ts";
 
 /** The views of one store. */
 export class Views {
@@ -65,13 +66,18 @@ export class Views {
   /**
    * Ends what {@linkcode Views.mount} did.
    *
-   * @throws {LayerfsError} `busy`
+   * @throws {LayerfsError} `busy`; also where somebody else has mounted something over it, which stays
    */
   async unmount(chainId: Digest): Promise<void> {
     const action = `Cannot unmount layer ${chainId}`;
     const view = this.#view(chainId);
     if (lstatOrNull(view) === null) return;
     if ((await this.mounted()).has(layerName(chainId))) {
+      const root = (await this.#roots(view)).at(-1);
+      if (root === undefined || !isTree(root, layerName(chainId))) {
+        const state = `something else is mounted over it at "${view}"; unmount that first`;
+        throw new LayerfsError("busy", `${action}: ${state}`, { path: view });
+      }
       const result = await run("umount", [view]);
       const busy = /target is busy/.test(result.stderr);
       const advice = busy ? "; end the processes that use it" : "";
@@ -84,9 +90,46 @@ export class Views {
     }
   }
 
+  /**
+   * Makes sure that no view shows what is in `directory`, in the place of layers.
+   *
+   * @param directory a name
+   * @throws {LayerfsError} `busy`
+   */
+  async checkUnmounted(directory: string): Promise<void> {
+    for (const view of await this.mounted()) {
+      const roots = await this.#roots(`${this.#path}/${view}`);
+      if (!roots.some((root) => isTree(root, directory))) continue;
+      const state = `it is mounted at "${this.#path}/${view}"; unmount that first`;
+      throw new LayerfsError("busy", `Cannot remove damaged layer "${directory}": ${state}`);
+    }
+  }
+
+  /** What is mounted at a view, the topmost last: each as a path in its filesystem. */
+  async #roots(view: string): Promise<string[]> {
+    const real = fs.realpathSync(view); // as the kernel's table has it
+    const args = ["--json", "--list", "--output", "TARGET,FSROOT"];
+    const { stdout } = check(await run("findmnt", args), "Cannot list the mounts");
+    const { filesystems } = JSON.parse(stdout) as {
+      filesystems: { target: string; fsroot: string }[];
+    };
+    return filesystems.filter(({ target }) => target === real).map(({ fsroot }) => fsroot);
+  }
+
   #view(chainId: Digest): string {
     return `${this.#path}/${layerName(chainId)}`;
   }
+}
+
+/**
+ * Whether the root of a mount is the tree of a layer, whose directory may have been renamed, or
+ * removed, since.
+ *
+ * @param name of the layer's directory, or a part of that
+ */
+function isTree(root: string, name: string): boolean {
+  const [tree, directory] = root.replace(/\/\/deleted$/, "").split("/").reverse();
+  return tree === TREE && directory !== undefined && directory.includes(name);
 }
 
 /** A bind mount has the device number of what it shows: only the list of mounts tells them apart. */

@@ -19,7 +19,8 @@ import type { ContainerRootfs } from "../driver.ts";
 import { mountsBelow } from "../mounts.ts";
 import { removeTree } from "../remove_tree.ts";
 import { isMountPoint } from "../mount_point.ts";
-import { mountOverlay, SOURCE } from "./mount_overlay.ts";
+import { mountOverlay } from "./mount_overlay.ts";
+import { containerSource } from "./mount_source.ts";
 import { copyRootAttributes } from "./root_attributes.ts";
 import { ROOT_MODE } from "./staged_overlay.ts";
 import { checkUnused, unmount } from "./unmount.ts";
@@ -29,8 +30,11 @@ export class ContainerOverlay {
   readonly #rootfs: string;
   readonly #isPlain: boolean;
   readonly #overlay: string;
+  readonly #store: string;
 
-  constructor({ id, rootfs, top }: ContainerRootfs) {
+  /** @param store absolute path of the store that its layers are in */
+  constructor({ id, rootfs, top }: ContainerRootfs, store: string) {
+    this.#store = store;
     this.#id = id;
     this.#rootfs = rootfs;
     this.#isPlain = top === null;
@@ -81,7 +85,12 @@ export class ContainerOverlay {
     }
   }
 
-  /** Mounts it, unless it is. */
+  /**
+   * Mounts it, unless it is.
+   *
+   * @throws {LayerfsError} `not-found` where it is not there; `busy` where processes in other mount
+   * namespaces use it still: the kernel leaves open what a second mount would show to whom
+   */
   async mount(lowers: () => readonly string[]): Promise<void> {
     if (this.isMounted) return;
     const action = `Cannot mount container "${this.#id}"`;
@@ -90,6 +99,7 @@ export class ContainerOverlay {
       throw new LayerfsError("not-found", `${action}: ${state}`);
     }
     if (lstatOrNull(this.#rootfs) === null) makeDirectory(this.#rootfs, action);
+    await checkUnused(this.#rootfs, this.#source, action);
     await this.#mount(lowers());
   }
 
@@ -119,10 +129,9 @@ export class ContainerOverlay {
     for (const place of places) await removeTree(place);
   }
 
-  /** What its mount is called, wherever it is: no other container has the same upper directory. */
+  /** What its mount is called, wherever it is. */
   get #source(): string {
-    const { dev, ino } = fs.lstatSync(this.own);
-    return `${SOURCE}-${dev}-${ino}`;
+    return containerSource(this.#store, this.own);
   }
 
   #mount(lowers: readonly string[]): Promise<void> {

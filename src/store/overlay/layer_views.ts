@@ -15,15 +15,18 @@ import { layerName } from "../layer_record.ts";
 import { Staging } from "../staging.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { mountOverlay, overlaysBelow } from "./mount_overlay.ts";
+import { storeSource } from "./mount_source.ts";
 import { unmount } from "./unmount.ts";
 
 /** The views of one store. */
 export class LayerViews {
+  readonly #store: string;
   readonly #path: string;
   readonly #staging: string;
 
   /** @param store absolute path */
   constructor(store: string) {
+    this.#store = store;
     this.#path = `${store}/views`;
     this.#staging = `${store}/staging`;
   }
@@ -54,6 +57,7 @@ export class LayerViews {
     }
     await using staging = Staging.create(this.#staging);
     await mountOverlay({
+      source: storeSource(this.#store),
       target,
       lowers: diffs.length > 1 ? diffs : [...diffs, empty],
       upper: null,

@@ -6,10 +6,11 @@
 
 import fs from "node:fs";
 import { type ErrorCode, LayerfsError } from "../../errors.ts";
-import { check, run, type RunResult } from "../../process.ts";
+import { run, type RunOptions, type RunResult } from "../../process.ts";
 import { storageError } from "../../system_error.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { removeTree } from "../remove_tree.ts";
+import { isOurs, listMounts, SOURCE } from "./mount_source.ts";
 
 /**
  * Layers that the kernel stacks: OVL_MAX_STACK in fs/overlayfs. Linux 6.18 mounts 500 and refuses 501
@@ -17,9 +18,6 @@ import { removeTree } from "../remove_tree.ts";
  * mount(2) limits to a page of 4,096.
  */
 export const MAX_STACK = 500;
-
-/** What every mount of ours is called in the table of mounts, or begins with before a "-". */
-export const SOURCE = "layerfs";
 
 /**
  * What keeps an upper directory fit to be a lower one later, on any machine, whatever the kernel was
@@ -30,7 +28,7 @@ const PLAIN_FORMAT = ["metacopy=off", "xino=off", "index=off", "redirect_dir=off
 
 /** What is to be mounted. All paths are absolute. */
 export interface OverlayMount {
-  /** What it is called in the table of mounts; {@linkcode SOURCE} where absent. */
+  /** What it is called in the table of mounts (see mount_source.ts); "layerfs" where absent. */
   readonly source?: string;
   /** An existing directory. */
   readonly target: string;
@@ -41,6 +39,9 @@ export interface OverlayMount {
   /** A directory that is made and removed here, on any filesystem. */
   readonly links: string;
 }
+
+/** Runs mount(8), in whatever surroundings. */
+export type MountProgram = (args: readonly string[], options: RunOptions) => Promise<RunResult>;
 
 /**
  * Refuses what the kernel cannot stack.
@@ -70,6 +71,22 @@ export function checkStack(what: string, count: number): void {
  * overlay, `storage-full`, `storage`
  */
 export async function mountOverlay(mount: OverlayMount): Promise<void> {
+  await mountOverlayBy(mount, (args, options) => run("mount", args, options));
+  if (isMountPoint(mount.target)) return;
+  const state = "mount ended well, but nothing is mounted";
+  throw new LayerfsError("storage", `Cannot mount "${mount.target}": ${state}`);
+}
+
+/**
+ * Mounts an overlay as {@linkcode mountOverlay} does, by `program`, which may do so where this process
+ * cannot see it.
+ *
+ * @returns what the program has left
+ */
+export async function mountOverlayBy(
+  mount: OverlayMount,
+  program: MountProgram,
+): Promise<RunResult> {
   const { target, upper, links } = mount;
   const options = [`lowerdir=${mount.lowers.map((_, index) => index).join(":")}`];
   if (upper === null) options.push("ro");
@@ -86,20 +103,19 @@ export async function mountOverlay(mount: OverlayMount): Promise<void> {
     throw storageError(error, `Cannot mount "${target}"`);
   }
   try {
-    const result = await mountWithin(mount, options);
+    const result = await mountWithin(mount, options, program);
     if (result.code !== 0) throw await mountError(mount, result);
+    return result;
   } finally {
     await removeTree(links);
   }
-  if (isMountPoint(target)) return;
-  const state = "mount ended well, but nothing is mounted";
-  throw new LayerfsError("storage", `Cannot mount "${target}": ${state}`);
 }
 
 /** Runs mount(8), without the options that an old kernel does not know. */
 async function mountWithin(
   { source, target, links }: OverlayMount,
   options: readonly string[],
+  program: MountProgram,
 ): Promise<RunResult> {
   let first: RunResult | undefined;
   for (let unknown = 0; unknown <= PLAIN_FORMAT.length; unknown++) {
@@ -108,7 +124,7 @@ async function mountWithin(
     const args = [...plain, "--", source ?? SOURCE, target];
     // From util-linux 2.39 on, mount hands options over one by one, in at most 256 bytes each.
     const env = { LIBMOUNT_FORCE_MOUNT2: "always" };
-    const result = await run("mount", args, { cwd: links, env });
+    const result = await program(args, { cwd: links, env });
     if (result.code === 0) return result;
     first ??= result;
     if (!isRefusal(result.stderr)) break;
@@ -141,11 +157,12 @@ const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
 async function mountError(mount: OverlayMount, result: RunResult): Promise<LayerfsError> {
   const { target, lowers, upper } = mount;
   // "mount: TARGET: words.\n       dmesg(1) may have more information after failed mount system call."
+  const program = /^(\w+): /.exec(result.stderr)?.[1] ?? "mount";
   const said = result.stderr.replace(/\s*dmesg\(1\) may have[^\n]*/, "").trim()
     .replace(/^mount: /, "").replace(`${target}: `, "").replace(/\.$/, "");
   const fail = (code: ErrorCode, more: string) => {
-    const reason = `mount said "${said}"${more}`;
-    const data = { program: "mount", status: result.code, stderr: said, reason };
+    const reason = `${program} said "${said}"${more}`;
+    const data = { program, status: result.code, stderr: said, reason };
     return new LayerfsError(code, `Cannot mount "${target}" as overlay: ${reason}`, data);
   };
   for (const [words, code, advice] of MEANINGS) {
@@ -172,13 +189,7 @@ async function filesystemType(path: string): Promise<string | null> {
 /** The overlays of ours below `directory`, by their names in it, in the order of their mounting. */
 export async function overlaysBelow(directory: string): Promise<string[]> {
   const real = fs.realpathSync(directory); // as the kernel's table has it
-  const args = ["--json", "--list", "--output", "TARGET,SOURCE,FSTYPE"];
-  const { stdout } = check(await run("findmnt", args), "Cannot list the mounts");
-  const { filesystems } = JSON.parse(stdout) as {
-    filesystems: { target: string; source: string; fstype: string }[];
-  };
-  return filesystems
-    .filter(({ source, fstype }) => fstype === "overlay" && source.split("-", 1)[0] === SOURCE)
-    .filter(({ target }) => target.startsWith(`${real}/`))
+  return (await listMounts())
+    .filter((mount) => isOurs(mount) && mount.target.startsWith(`${real}/`))
     .map(({ target }) => target.slice(real.length + 1));
 }

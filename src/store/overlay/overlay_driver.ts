@@ -35,6 +35,7 @@ import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.t
 import { ContainerOverlay } from "./container_overlay.ts";
 import { LayerViews } from "./layer_views.ts";
 import { checkStack, overlaysBelow } from "./mount_overlay.ts";
+import { isStoreInUse } from "./mount_source.ts";
 import { checkOverlay } from "./probe.ts";
 import { DIFF, StagedOverlay } from "./staged_overlay.ts";
 import { unmount } from "./unmount.ts";
@@ -120,19 +121,19 @@ export class OverlayDriver implements Driver {
   }
 
   async createRootfs(container: NewRootfs): Promise<void> {
-    await new ContainerOverlay(container).create(this.#lowersOf(container));
+    await new ContainerOverlay(container, this.#store).create(this.#lowersOf(container));
   }
 
   async mountRootfs(container: ContainerRootfs): Promise<void> {
-    await new ContainerOverlay(container).mount(() => this.#lowersOf(container));
+    await new ContainerOverlay(container, this.#store).mount(() => this.#lowersOf(container));
   }
 
   unmountRootfs(container: ContainerRootfs): Promise<void> {
-    return new ContainerOverlay(container).unmount();
+    return new ContainerOverlay(container, this.#store).unmount();
   }
 
   removeRootfs(container: ContainerRootfs): Promise<void> {
-    return new ContainerOverlay(container).remove();
+    return new ContainerOverlay(container, this.#store).remove();
   }
 
   /** A container's own bytes are those of its upper directory; the mounted tree is not walked. */
@@ -141,7 +142,7 @@ export class OverlayDriver implements Driver {
   ): Promise<ReadonlyMap<string, RootfsState>> {
     const all = containers.map(({ id, ...rest }) => ({
       id,
-      rootfs: new ContainerOverlay({ id, ...rest }),
+      rootfs: new ContainerOverlay({ id, ...rest }, this.#store),
     })).filter(({ rootfs }) => rootfs.exists);
     const bytes = await diskUsage(all.map(({ rootfs }) => rootfs.own));
     return new Map(all.map(({ id, rootfs }) => {
@@ -149,8 +150,17 @@ export class OverlayDriver implements Driver {
     }));
   }
 
-  /** Nothing but our overlays is unmounted: what else is mounted there is somebody's. */
+  /**
+   * Nothing but our overlays is unmounted: what else is mounted there is somebody's.
+   *
+   * @throws {LayerfsError} `busy` for a layer that was replaced, as long as anything is mounted from
+   * this store: the kernel does not tell which overlay has which layers
+   */
   async sweep(staging: string): Promise<void> {
+    if (this.#layers.isReplaced(staging) && await isStoreInUse(this.#store)) {
+      const state = "a container that is mounted may use it; unmount all, and try again";
+      throw new LayerfsError("busy", `Cannot remove damaged layer "${staging}": ${state}`);
+    }
     await this.#layers.sweep(staging);
     const directory = `${this.#store}/staging/${staging}`;
     if (lstatOrNull(directory) === null) return;
@@ -167,6 +177,8 @@ export class OverlayDriver implements Driver {
   }
 
   async repairLayer(chainId: Digest): Promise<void> {
+    if (this.#layers.find(chainId) !== null) return;
+    this.#layers.checkWorthless(chainId);
     await this.removeLayer(chainId);
   }
 
@@ -197,8 +209,9 @@ export class OverlayDriver implements Driver {
   /**
    * The `diff` directories of a layer and those below it, the top first, as overlayfs takes them.
    *
-   * @throws {LayerfsError} `not-found` where the layer is not there, `storage` where one below is not,
-   * `unsupported` for more layers than the kernel stacks
+   * @throws {LayerfsError} `not-found` where it or one below is not there, so that whoever has the image
+   * makes those that are missing; `storage` for a circle; `unsupported` for more layers than the kernel
+   * stacks
    */
   #stackOf(top: Digest): string[] {
     const diffs = new Map<Digest, string>();
@@ -208,11 +221,17 @@ export class OverlayDriver implements Driver {
       if (layer === null && chainId === top) {
         throw new LayerfsError("not-found", `${action}: the store has no such layer`, { chainId });
       }
+      if (layer === null) {
+        const state =
+          "which is needed below it, is missing or damaged; create a container of its " +
+          "image again, which makes it anew";
+        throw new LayerfsError("not-found", `${action}: layer ${chainId}, ${state}`, { chainId });
+      }
       // A record that was tampered with may lead back to itself.
-      if (layer === null || diffs.has(chainId)) {
-        const state = layer === null ? "which is needed below it, is missing" : "is below itself";
-        const message = `${action}: layer ${chainId}, ${state}; run "layerfs fsck --repair"`;
-        throw new LayerfsError("storage", message, { chainId });
+      if (diffs.has(chainId)) {
+        throw new LayerfsError("storage", `${action}: layer ${chainId} is below itself`, {
+          chainId,
+        });
       }
       diffs.set(chainId, this.#layers.content(chainId));
       chainId = layer.parent;

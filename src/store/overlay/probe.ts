@@ -8,10 +8,29 @@ import fs from "node:fs";
 import path from "node:path";
 import { LayerfsError, within } from "../../errors.ts";
 import { lstatOrNull } from "../../layer/root_path.ts";
+import { run } from "../../process.ts";
 import { storageError } from "../../system_error.ts";
+import { isMountPoint } from "../mount_point.ts";
 import { removeTree } from "../remove_tree.ts";
-import { mountOverlay } from "./mount_overlay.ts";
-import { unmount } from "./unmount.ts";
+import { mountOverlayBy } from "./mount_overlay.ts";
+
+/** What the names of temporary directories begin with. */
+const PREFIX = ".layerfs-probe-";
+
+/** What is in one, and nothing else. */
+const PARTS: ReadonlySet<string> = new Set(["lower", "upper", "work", "merged", "links"]);
+
+/** Age in milliseconds at which one is that of a dead process: a probe takes a moment. */
+const STALE_MS = 10 * 60 * 1000;
+
+/**
+ * Mounts, by the arguments of mount(8), and does what layers do: removes a directory, and makes it
+ * anew. Writes "shown" where that does not hide the file that was in it.
+ */
+const SCRIPT = `mount "$@" || exit
+for target; do :; done
+rm -r "$target/hidden" && mkdir "$target/hidden" || exit
+if [ -e "$target/hidden/file" ]; then echo shown; fi`;
 
 /**
  * Why overlayfs cannot keep the layers and containers of a store at `store`; null where it can. Tried
@@ -44,13 +63,13 @@ async function findProblem(store: string): Promise<LayerfsError | null> {
   while (!isDirectory(place) && place !== path.dirname(place)) place = path.dirname(place);
   const action = `overlayfs cannot be tried out in "${place}"`;
   try {
-    const directory = fs.mkdtempSync(`${place}/.layerfs-probe-`);
+    await removeStale(place);
+    const directory = fs.mkdtempSync(`${place}/${PREFIX}`);
     try {
       if (await hidesLower(directory)) return null;
       const message = `overlayfs does not hide what a layer replaces in "${place}"`;
       return new LayerfsError("unsupported", message);
     } finally {
-      await unmount(`${directory}/merged`, action);
       await removeTree(directory);
     }
   } catch (error) {
@@ -63,22 +82,45 @@ async function findProblem(store: string): Promise<LayerfsError | null> {
   }
 }
 
-/** Does what layers do: hides a file of a lower directory, and replaces that directory. */
+/**
+ * Does what layers do: hides a file of a lower directory, and replaces that directory. In a mount
+ * namespace of its own, with which the mount goes, however the processes end.
+ */
 async function hidesLower(directory: string): Promise<boolean> {
   for (const name of ["lower/hidden", "upper", "work", "merged"]) {
     fs.mkdirSync(`${directory}/${name}`, { recursive: true, mode: 0o700 });
   }
   fs.closeSync(fs.openSync(`${directory}/lower/hidden/file`, "wx", 0o600));
-  await mountOverlay({
+  // Whoever lacks these is told by their names, and not in the words of a shell.
+  for (const program of ["mount", "umount"]) await run(program, ["--version"]);
+  const namespace = ["--mount", "--propagation", "private", "--"];
+  const { stdout } = await mountOverlayBy({
     target: `${directory}/merged`,
     lowers: [`${directory}/lower`],
     upper: { upper: `${directory}/upper`, work: `${directory}/work` },
     links: `${directory}/links`,
+  }, (args, options) => {
+    return run("unshare", [...namespace, "sh", "-c", SCRIPT, "sh", ...args], options);
   });
-  const hidden = `${directory}/merged/hidden`;
-  fs.rmSync(hidden, { recursive: true });
-  fs.mkdirSync(hidden, 0o700);
-  return fs.readdirSync(hidden).length === 0;
+  return stdout === "";
+}
+
+/** Removes what probes in `place` have left that were killed. */
+async function removeStale(place: string): Promise<void> {
+  for (const name of fs.readdirSync(place).filter((name) => name.startsWith(PREFIX))) {
+    if (isStale(`${place}/${name}`)) await removeTree(`${place}/${name}`);
+  }
+}
+
+/** Whether it is ours, which nobody else can change, and old, and nothing is mounted there. */
+function isStale(directory: string): boolean {
+  const stat = lstatOrNull(directory);
+  if (stat === null || !stat.isDirectory() || stat.uid !== 0 || (stat.mode & 0o77) !== 0) {
+    return false;
+  }
+  if (Date.now() - stat.mtimeMs < STALE_MS) return false;
+  const isPart = (name: string) => PARTS.has(name) && !isMountPoint(`${directory}/${name}`);
+  return !isMountPoint(directory) && fs.readdirSync(directory).every(isPart);
 }
 
 function isDirectory(place: string): boolean {

@@ -10,6 +10,7 @@
  */
 
 import fs from "node:fs";
+import path from "node:path";
 import { LayerfsError } from "../../errors.ts";
 import { storageError } from "../../system_error.ts";
 import { diskUsage } from "../disk_usage.ts";
@@ -18,6 +19,7 @@ import type { LayerDirectory } from "../layer_files.ts";
 import type { LayerRecord } from "../layer_record.ts";
 import { removeTree } from "../remove_tree.ts";
 import { mountOverlay } from "./mount_overlay.ts";
+import { storeSource } from "./mount_source.ts";
 import { copyRootAttributes } from "./root_attributes.ts";
 import { unmount } from "./unmount.ts";
 
@@ -43,7 +45,7 @@ export class StagedOverlay implements StagedLayer {
   /**
    * Begins one.
    *
-   * @param staging absolute path of the staging directory
+   * @param staging absolute path of the staging directory, `STORE/staging/<name>`
    * @param lowers `diff` of the layers below, the top first; a base layer has none, and needs no mount
    * @param action begins the message of an error
    */
@@ -76,7 +78,7 @@ export class StagedOverlay implements StagedLayer {
   /** After a commit, there is nothing left to discard. */
   async [Symbol.asyncDispose](): Promise<void> {
     await unmount(this.#merged, this.#action);
-    for (const path of [this.#merged, this.#work, this.#layer]) await removeTree(path);
+    for (const place of [this.#merged, this.#work, this.#layer]) await removeTree(place);
   }
 
   async #make(lowers: readonly string[]): Promise<void> {
@@ -92,6 +94,7 @@ export class StagedOverlay implements StagedLayer {
     }
     await copyRootAttributes(lowers[0]!, this.#diff, this.#action);
     await mountOverlay({
+      source: storeSource(path.resolve(this.#staging, "../..")),
       target: this.#merged,
       lowers,
       upper: { upper: this.#diff, work: this.#work },

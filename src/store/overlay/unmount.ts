@@ -11,6 +11,7 @@ import { check, run } from "../../process.ts";
 import { describeHolders, type Holder, holdersOf } from "../holders.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { mountsBelow } from "../mounts.ts";
+import { isOurs, listMounts } from "./mount_source.ts";
 import { usersElsewhere } from "./users_elsewhere.ts";
 
 /**
@@ -20,10 +21,12 @@ import { usersElsewhere } from "./users_elsewhere.ts";
 const RETRY_DELAYS = [10, 20, 50, 100, 200, 400] as const;
 
 /**
- * Unmounts all that is mounted at `place`. That there is nothing, not even a directory, is no error.
+ * Unmounts what layerfs has mounted at `place`. That there is nothing, not even a directory, is no
+ * error.
  *
  * @param action begins the message of an error
- * @throws {LayerfsError} `busy`, naming what uses it
+ * @throws {LayerfsError} `busy`, naming what uses it; also where somebody else has mounted something
+ * over it, which stays
  */
 export async function unmount(place: string, action: string): Promise<void> {
   if (await patiently(() => tryUnmount(place, action))) return;
@@ -36,9 +39,9 @@ export async function unmount(place: string, action: string): Promise<void> {
 
 /**
  * Makes sure that no process in another mount namespace, such as one of a running container, uses
- * what was mounted at `place`: the kernel lets us unmount our mount all the same, and what is removed
- * then goes from under it. Before the unmounting this cannot be told: namespaces that only follow
- * ours lose their copies with it.
+ * what was mounted at `place`: the kernel lets us unmount our mount all the same. What is removed then
+ * goes from under it, and what a second mount of the same upper directory shows is undefined. Before
+ * the unmounting this cannot be told: namespaces that only follow ours lose their copies with it.
  *
  * @param source what the mount was called; nothing else is called so
  * @throws {LayerfsError} `busy`, naming what uses it
@@ -69,6 +72,13 @@ async function patiently(ask: () => Promise<boolean>): Promise<boolean> {
 /** Unmounts what is mounted at `place`, one on the other; false where it is in use. */
 async function tryUnmount(place: string, action: string): Promise<boolean> {
   while (isMountPoint(place)) {
+    const real = realPath(place);
+    const top = (await listMounts()).filter(({ target }) => target === real).at(-1);
+    if (top === undefined) return true; // another process has been quicker
+    if (!isOurs(top)) {
+      const state = `something else is mounted over it ("${top.source}" at "${place}")`;
+      throw new LayerfsError("busy", `${action}: ${state}; unmount that first`, { path: place });
+    }
     const result = await run("umount", ["--", place]);
     // Another process may have been quicker: then there is no mount point any more.
     if (result.code === 0 || /not mounted/.test(result.stderr)) continue;
