@@ -185,7 +185,7 @@ Deno.test("files of a damaged layer stay as long as anything of the store is mou
   await Deno.writeTextFile(`${store.diff(base)}/../layer.json`, "damaged");
   assertStringIncludes(
     await refused(() => driver.repairLayer(base), "storage"),
-    "its record is damaged; remove the containers that need it",
+    "its record is damaged; create a container of its image again",
   );
   assertEquals(await Deno.readTextFile(`${store.diff(base)}/a/kept`), "2");
   assertEquals(await store.add("base", null, BASE), base); // as another container of the image does
