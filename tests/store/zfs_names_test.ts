@@ -3,7 +3,8 @@ import { LayerfsError } from "../../src/errors.ts";
 import { NO_TRAITS } from "../../src/layer/traits.ts";
 import type { Digest } from "../../src/oci/digest.ts";
 import type { LayerRecord } from "../../src/store/layer_record.ts";
-import { containerId, DatasetNames } from "../../src/store/zfs/dataset_names.ts";
+import { containerId, DatasetNames, isStagedName } from "../../src/store/zfs/dataset_names.ts";
+import { Staging } from "../../src/store/staging.ts";
 import { readRecord, recordOptions } from "../../src/store/zfs/layer_properties.ts";
 import { parseProperties } from "../../src/store/zfs/properties.ts";
 import { findBrokenLayers, findStrays } from "../../src/store/zfs/strays.ts";
@@ -59,6 +60,20 @@ Deno.test("every id of a container has a dataset's name, and comes back from it"
   assertEquals(containerId("a:b.c_d-e:"), "a+b.c_d-e+");
 });
 
+Deno.test("names of work in progress are those that layerfs gives, and no others", async () => {
+  const parent = await Deno.makeTempDir();
+  {
+    await using staging = Staging.create(parent);
+    assertEquals(isStagedName(staging.name), true);
+  }
+  await Deno.remove(parent);
+  const deferred = new DatasetNames("t").deferred().slice("t/staging/".length);
+  assertEquals(isStagedName(deferred), true);
+  for (const name of ["", "..", "mine", `${deferred}0`, `a${deferred}`, `${deferred}/child`]) {
+    assertEquals([name, isStagedName(name)], [name, false]);
+  }
+});
+
 Deno.test("a record comes back from properties as it was", () => {
   for (const record of [RECORD, { ...RECORD, parent: null, traits: NO_TRAITS }]) {
     assertEquals(readRecord(A, set(record)), record);
@@ -79,20 +94,22 @@ Deno.test("what is no whole layer is not taken for one", () => {
 });
 
 Deno.test("the output of zfs get is read", () => {
-  const text = "tank/a b\tused\t1024\ntank/a b\tmounted\tno\ntank/c@layer\torg.x:y\ta\tb\n\n";
+  const text = "tank/a b\tused\t1024\t-\ntank/a b\tmountpoint\t/m\tinherited from tank\n" +
+    "tank/a b\torg.x:y\t1\tinherited from tank\ntank/c@layer\torg.x:y\ta\tb\tlocal\n\n";
   assertEquals(
     parseProperties(text),
     new Map([
-      ["tank/a b", new Map([["used", "1024"], ["mounted", "no"]])],
+      ["tank/a b", new Map([["used", "1024"], ["mountpoint", "/m"], ["org.x:y", "-"]])],
       ["tank/c@layer", new Map([["org.x:y", "a\tb"]])],
     ]),
   );
   assertEquals(parseProperties(""), new Map());
 });
 
-Deno.test("strays: litter, containers and broken layers; what waits is none", () => {
+Deno.test("strays: litter, containers and broken layers; what waits or is foreign is none", () => {
   const names = new DatasetNames("t");
   const none = new Map<string, string>();
+  const dead = "dead".repeat(4);
   const all = new Map([
     ["t/layers", none],
     [`t/layers/${A}`, none],
@@ -104,14 +121,18 @@ Deno.test("strays: litter, containers and broken layers; what waits is none", ()
     ["t/containers/x:y/child", none],
     ["t/containers/x:y@mine", none],
     ["t/containers/z", new Map([["mountpoint", "/s/z"], ["org.layerfs:top", "none"]])],
+    ["t/containers/foreign", new Map([["mountpoint", "/f"], ["org.layerfs:top", "-"]])],
+    ["t/containers/bare", new Map([["mountpoint", "/b"]])],
     ["t/staging", none],
-    ["t/staging/dead", none],
-    ["t/staging/deferred-1", none],
-    ["t/staging/deferred-1@layer", new Map([["defer_destroy", "on"]])],
-    ["t/staging/deferred-2", none],
+    ...["foreign", "backup-of-deferred-1", "deferred-0", `x${dead}`, `${dead}0`, dead.toUpperCase()]
+      .map((name) => [`t/staging/${name}`, none] as const),
+    [`t/staging/${dead}`, none],
+    [`t/staging/deferred-${"1".repeat(16)}`, none],
+    [`t/staging/deferred-${"1".repeat(16)}@layer`, new Map([["defer_destroy", "on"]])],
+    [`t/staging/deferred-${"2".repeat(16)}`, none],
   ]);
   assertEquals(findStrays(names, all), {
-    staging: ["dead", "deferred-2"],
+    staging: [dead, `deferred-${"2".repeat(16)}`],
     containers: [
       { id: "x+y", rootfs: "/s/x", top: `sha256:${A}` as Digest },
       { id: "z", rootfs: "/s/z", top: null },

@@ -80,17 +80,18 @@ Deno.test("a layer that is discarded leaves nothing, and its name is free", asyn
 Deno.test("what a dead process has left of a layer is not taken over, and is swept", async () => {
   await using scratch = await Scratch.create();
   const { driver } = scratch;
-  const dead = await driver.prepareLayer(chainId(1), null, "dead");
+  const name = "dead".repeat(4);
+  const dead = await driver.prepareLayer(chainId(1), null, name);
   await Deno.writeTextFile(`${dead.root}/stale`, "x");
   await scratch.layer(1);
   const view = await driver.mountLayer(chainId(1));
   assertEquals([...Deno.readDirSync(view)].map(({ name }) => name), ["1"]);
-  assertEquals((await driver.listStrays()).staging, ["dead"]);
-  await driver.sweep("dead");
+  assertEquals((await driver.listStrays()).staging, [name]);
+  await driver.sweep(name);
   assertEquals((await driver.listStrays()).staging, []);
   // One that is still mounted.
-  await driver.prepareLayer(chainId(2), null, "mounted");
-  await driver.sweep("mounted");
+  await driver.prepareLayer(chainId(2), null, name);
+  await driver.sweep(name);
   assertEquals((await driver.listStrays()).staging, []);
   assertEquals(isMountPoint(`${scratch.store}/views/${chainId(2).slice(7)}`), false);
 });
@@ -150,6 +151,52 @@ Deno.test("a container is a clone that has its own bytes", async () => {
   await driver.createRootfs(container);
   await driver.removeRootfs(container);
   assertEquals(await driver.removeLayer(chainId(1)), "removed");
+});
+
+Deno.test("a claim says whose a root filesystem is: another of the same id stays", async () => {
+  await using scratch = await Scratch.create();
+  const { driver } = scratch;
+  await scratch.layer(1);
+  for (const top of [1, null]) {
+    const container = await scratch.container(`claimed${top}`, top);
+    const dataset = `${scratch.dataset}/containers/claimed${top}`;
+    await driver.createRootfs({ ...container, claim: "a".repeat(16) });
+    assertEquals(await property(dataset, "org.layerfs:claim"), "a".repeat(16));
+    const error = await assertRejects(
+      () => driver.createRootfs({ ...container, rootfs: `${container.rootfs}2`, claim: "b" }),
+      LayerfsError,
+    );
+    assertEquals(error.code, "conflict");
+    assertStringIncludes(error.message, "there is a root filesystem of that name already");
+    assertStringIncludes(error.message, "layerfs fsck --repair");
+    const before = await datasets(scratch.dataset);
+    await driver.removeRootfs(container, "b".repeat(16));
+    assertEquals(await datasets(scratch.dataset), before);
+    assert(isMountPoint(container.rootfs));
+    await driver.removeRootfs(container, "a".repeat(16));
+    assertEquals((await driver.listStrays()).containers, []);
+    await assertRejects(() => Deno.stat(container.rootfs), Deno.errors.NotFound);
+    await driver.removeRootfs(container, "a".repeat(16));
+    // One that was made without a claim.
+    await driver.createRootfs(container);
+    await driver.removeRootfs(container, "a".repeat(16));
+    assert(isMountPoint(container.rootfs));
+    await driver.removeRootfs(container);
+  }
+});
+
+Deno.test("datasets that others have made among those of the store are neither listed nor swept", async () => {
+  await using scratch = await Scratch.create();
+  const { driver, dataset } = scratch;
+  await zfs("create", "-o", "mountpoint=none", `${dataset}/staging/backup`);
+  await zfs("create", "-o", "mountpoint=none", `${dataset}/containers/theirs`);
+  // What is set on a dataset above says nothing of it.
+  await zfs("set", "org.layerfs:top=none", `${dataset}/containers`);
+  const before = await datasets(dataset);
+  assertEquals(await driver.listStrays(), { staging: [], containers: [], brokenLayers: [] });
+  assertEquals(await driver.listStraysBesideLayers(), { staging: [], containers: [] });
+  await driver.sweep("backup");
+  assertEquals(await datasets(dataset), before);
 });
 
 Deno.test("a container that begins empty", async () => {

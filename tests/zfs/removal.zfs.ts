@@ -133,6 +133,27 @@ Deno.test("a container that something is cloned from, or held of, is left as it 
   assertEquals((await driver.listStrays()).containers, []);
 });
 
+Deno.test("a container with a dataset below it is left as it was", async () => {
+  await using scratch = await Scratch.create();
+  const { driver } = scratch;
+  const container = await scratch.container("parent", null);
+  await driver.createRootfs(container);
+  const dataset = `${scratch.dataset}/containers/parent`;
+  await zfs("snapshot", `${dataset}@mine`);
+  await zfs("create", "-o", "mountpoint=none", `${dataset}/data`);
+  await zfs("create", "-o", "mountpoint=none", `${dataset}/data/more`);
+  const before = await datasets(scratch.dataset);
+  const error = await assertRejects(() => driver.removeRootfs(container), LayerfsError);
+  assertEquals(error.code, "conflict");
+  assertStringIncludes(error.message, `dataset "${dataset}/data" is below`);
+  assertEquals(await datasets(scratch.dataset), before);
+  assert(isMountPoint(container.rootfs));
+  await zfs("destroy", "-r", `${dataset}/data`);
+  // Its snapshot is nobody's but its own.
+  await driver.removeRootfs(container);
+  assertEquals((await datasets(scratch.dataset)).filter((name) => name.includes("parent")), []);
+});
+
 Deno.test("a layer with a foreign clone goes once that has gone", async () => {
   await using scratch = await Scratch.create();
   const { driver, dataset } = scratch;
@@ -197,12 +218,29 @@ Deno.test("a layer that another layer or a container is on top of is not removed
   const container = await scratch.container("top", 2);
   await driver.createRootfs(container);
   const before = await datasets(scratch.dataset);
+  const view = await driver.mountLayer(chainId(1));
+  const file = (n: number) => `${scratch.store}/layers/${chainId(n).slice(7)}.json`;
+  // Not what ZFS would say now.
   for (const n of [1, 2]) {
-    const error = await assertRejects(() => driver.removeLayer(chainId(n)), LayerfsError);
-    assertEquals(error.code, "conflict");
-    assertStringIncludes(error.message, "depends on");
+    await Deno.writeTextFile(
+      file(n),
+      (await Deno.readTextFile(file(n))).replace(/"bytes":\s*\d+/, '"bytes":77'),
+    );
   }
-  assertEquals(await datasets(scratch.dataset), before);
+  const listed = await driver.listLayers();
+  assert(listed.every(({ bytes }) => bytes === 77), JSON.stringify(listed));
+  // More than once: what could not be destroyed is busy for a moment.
+  for (const n of [1, 2, 1, 1, 2, 2]) {
+    const error = await assertRejects(() => driver.removeLayer(chainId(n)), LayerfsError);
+    assertEquals([error.code, error.message], ["conflict", error.message]);
+    assertStringIncludes(error.message, "depends on");
+    assertEquals(await datasets(scratch.dataset), before);
+    assertEquals(await driver.listLayers(), listed);
+    assertEquals([...Deno.readDirSync(view)].map(({ name }) => name), ["1"]);
+    const readOnly = await assertRejects(() => Deno.writeTextFile(`${view}/2`, "x"));
+    assertStringIncludes(String(readOnly), "os error 30"); // EROFS
+  }
+  await driver.unmountLayer(chainId(1));
   await driver.removeRootfs(container);
 });
 
