@@ -89,12 +89,59 @@ Deno.test("of ten first uses at a time, all get the settings of one", async () =
   });
 });
 
-Deno.test("a damaged store.json is named", async () => {
+Deno.test("a damaged store.json is named, whatever is wrong with it", async () => {
   await withDirectory(async (store) => {
-    Deno.writeTextFileSync(`${store}/store.json`, "{");
-    const open = () => Store.open({ store, driver: "auto" });
-    assertEquals((await assertRejects(open, LayerfsError, "store.json")).code, "storage");
+    const settings = { version: 1, driver: "directory" };
+    const wrong = [
+      null,
+      [],
+      {},
+      1,
+      { ...settings, version: 0 },
+      { ...settings, driver: "ext4" },
+      { ...settings, driver: null },
+      { ...settings, dataset: "tank/x" },
+      { ...settings, keepsLayers: 1 },
+      { ...settings, driver: "zfs" },
+      { ...settings, driver: "zfs", dataset: 1 },
+    ].map((value) => JSON.stringify(value));
+    for (const text of ["", "{", ...wrong]) {
+      Deno.writeTextFileSync(`${store}/store.json`, text);
+      const options = { store, driver: "auto" } as const;
+      for (const open of [() => Store.open(options), () => Store.read(options)]) {
+        const error = await assertRejects(open, LayerfsError, "store.json is damaged");
+        assertEquals(error.code, "storage", text);
+      }
+    }
   });
+});
+
+Deno.test("a store that has lost its store.json is not made anew", async () => {
+  for (
+    const lose of [
+      (store: string) => Deno.mkdirSync(`${store}/containers/web/rootfs`, { recursive: true }),
+      (store: string) => Deno.symlinkSync("/nowhere", `${store}/containers/web`),
+      (store: string) => Deno.mkdirSync(`${store}/layers/0123/tree`, { recursive: true }),
+      (store: string) => Deno.writeTextFileSync(`${store}/index.json`, '{"manifests":[{}]}'),
+    ]
+  ) {
+    await withDirectory(async (store) => {
+      (await Store.open({ store, driver: "directory" }))[Symbol.dispose]();
+      lose(store);
+      Deno.removeSync(`${store}/store.json`);
+      for (const driver of ["auto", "overlay", "directory"] as const) {
+        const options = { store, driver };
+        for (const open of [() => Store.open(options), () => Store.read(options)]) {
+          const error = await assertRejects(open, LayerfsError, "store.json is missing, though");
+          assertEquals(error.code, "storage");
+        }
+      }
+      assertThrows(() => Deno.statSync(`${store}/store.json`), Deno.errors.NotFound);
+      const text = '{"version":1,"driver":"directory"}';
+      Deno.writeTextFileSync(`${store}/store.json`, text);
+      (await Store.open({ store, driver: "auto" }))[Symbol.dispose]();
+    });
+  }
 });
 
 Deno.test("a store of a later version is refused", async () => {

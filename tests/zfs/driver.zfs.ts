@@ -240,7 +240,7 @@ Deno.test("one call of zfs at most, however many layers and containers", async (
   const containers = await Promise.all(["a", "b", "c"].map((id) => scratch.container(id, 5)));
   const fuse = await isZfsFuse();
   for (const container of containers) {
-    const calls = await callsOf(() => driver.createRootfs(container));
+    const calls = await callsOf(scratch.dataset, () => driver.createRootfs(container));
     assertEquals(calls.map(([verb]) => verb), fuse ? ["clone"] : ["clone", "mount"]);
   }
   const ids = numbers.map(chainId);
@@ -257,13 +257,13 @@ Deno.test("one call of zfs at most, however many layers and containers", async (
     () => driver.unmountLayer(chainId(3)),
   ];
   for (const work of one) {
-    const calls = await callsOf(work);
+    const calls = await callsOf(scratch.dataset, work);
     assertEquals(calls.length, 1, `${work}: ${JSON.stringify(calls).slice(0, 500)}`);
   }
   const found = await driver.findLayers(Array.from({ length: 20_000 }, (_, n) => chainId(n + 1)));
   assertEquals([...found.keys()], ids);
-  assertEquals((await callsOf(() => driver.findLayers([]))).length, 0);
-  const made = await callsOf(() => scratch.layer(6, 5));
+  assertEquals((await callsOf(scratch.dataset, () => driver.findLayers([]))).length, 0);
+  const made = await callsOf(scratch.dataset, () => scratch.layer(6, 5));
   // A dataset that is busy for a moment is tried again.
   const verbs = made.map(([verb]) => verb).filter((verb, i, all) => verb !== all[i - 1]);
   const mount = fuse ? [] : ["mount"];

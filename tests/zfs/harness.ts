@@ -122,8 +122,14 @@ export class Scratch implements AsyncDisposable {
   }
 }
 
-/** The calls of `zfs` that `work` makes, each as its arguments. */
-export async function callsOf(work: () => Promise<unknown>): Promise<string[][]> {
+/**
+ * The calls of `zfs` that `work` makes, each as its arguments. Those of tests in other files, which
+ * may run at the same time, do not name `dataset`.
+ */
+export async function callsOf(
+  dataset: string,
+  work: () => Promise<unknown>,
+): Promise<string[][]> {
   const found = (await must("sh", "-c", "command -v zfs")).trim();
   if (!found.endsWith("tests/zfs/bin/zfs")) throw new Error("run this by deno task test:pool");
   const log = await Deno.makeTempFile({ prefix: "layerfs-calls-" });
@@ -131,7 +137,8 @@ export async function callsOf(work: () => Promise<unknown>): Promise<string[][]>
     Deno.env.set("LAYERFS_ZFS_LOG", log);
     await work();
     const lines = (await Deno.readTextFile(log)).split("\n").slice(0, -1);
-    return lines.map((line) => line.split("\t").slice(0, -1));
+    return lines.filter((line) => line.includes(dataset))
+      .map((line) => line.split("\t").slice(0, -1));
   } finally {
     Deno.env.delete("LAYERFS_ZFS_LOG");
     await Deno.remove(log);

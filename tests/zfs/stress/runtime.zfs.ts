@@ -5,7 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { differences, readTree, type Tree } from "../platform/compare.ts";
+import { differences, readTree, type Tree } from "../../platform/compare.ts";
 import {
   type Created,
   image,
@@ -14,7 +14,7 @@ import {
   referenceTree,
   run,
   Work,
-} from "../platform/harness.ts";
+} from "../../platform/harness.ts";
 
 const pool = Deno.env.get("LAYERFS_TEST_POOL");
 const hasImage = Deno.env.get("LAYERFS_TEST_IMAGE") !== "none";

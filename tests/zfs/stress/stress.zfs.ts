@@ -1,11 +1,11 @@
 /** The hard tests of stress.ts on ZFS, on the pool that with_zfs_fuse.sh makes. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { must, type Outcome, run, Work } from "../platform/harness.ts";
-import { stressTests } from "../platform/stress.ts";
-import { FULL_TMPFS, fullDataset } from "../platform/stress_full.ts";
-import { Ground, type StressDriver } from "../platform/stress_ground.ts";
-import { sharingImages, type StressImage } from "../platform/stress_images.ts";
+import { must, type Outcome, run, Work } from "../../platform/harness.ts";
+import { stressTests } from "../../platform/stress.ts";
+import { FULL_TMPFS, fullDataset } from "../../platform/stress_full.ts";
+import { Ground, type StressDriver } from "../../platform/stress_ground.ts";
+import { sharingImages, type StressImage } from "../../platform/stress_images.ts";
 
 const pool = Deno.env.get("LAYERFS_TEST_POOL");
 
