@@ -59,9 +59,29 @@ export type { RuntimeName } from "./src/container/runtime.ts";
 export type { ContainerDetails, ImageDetails } from "./src/container/inspect.ts";
 export type { ContainerRecord, ImageRecord, RootfsOrigin } from "./src/container/record.ts";
 export { type ProgramInfo, type StoreInfo, storeInfo } from "./src/container/info.ts";
+export { mount, type MountOptions, unmount } from "./src/container/mount.ts";
 export type { StoreOptions } from "./src/store/store.ts";
 export type { DriverName } from "./src/store/driver.ts";
 export type { ProgressEvent, ProgressListener } from "./src/layer/progress.ts";
+export type { Work } from "./src/store/layerfs.ts";
+
+// What a store holds besides containers.
+export {
+  type ImageRow,
+  listImages,
+  removeImages,
+  type RemoveImagesOptions,
+} from "./src/container/images.ts";
+export { type LayerRow, listLayers } from "./src/container/layers.ts";
+export { pull, type PulledImage, type PullIntoStoreOptions } from "./src/container/pull.ts";
+export type { BlobCount } from "./src/store/pull.ts";
+export { squash, type SquashedImage, type SquashImageOptions } from "./src/container/squash.ts";
+export { type GcOptions, removeUnused } from "./src/container/gc.ts";
+export type { GcResult } from "./src/store/gc.ts";
+export { fsck, type FsckResult, type FsckStoreOptions } from "./src/container/fsck.ts";
+export type { FsckOptions, Problem, ProblemKind } from "./src/container/fsck.ts";
+export { type SpaceRow, type StoreSpace, storeSpace } from "./src/container/df.ts";
+export type { Capacity } from "./src/store/driver.ts";
 
 // Images.
 export { type Level, type Outcome, type Point } from "./src/validate/validate.ts";

@@ -19,8 +19,11 @@
  * @module
  */
 
-/** What a shell offers for a value that the user has not finished typing. */
-export type Completes = "file" | "directory" | "image" | "container";
+/**
+ * What a shell offers for a value that the user has not finished typing; `stored` is an image of the
+ * store.
+ */
+export type Completes = "file" | "directory" | "image" | "stored" | "container";
 
 interface OptionBase {
   /** One line, lower case, without a full stop. */

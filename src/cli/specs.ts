@@ -153,21 +153,22 @@ id. With --quiet: their ChainIDs only.",
 });
 
 const mount = command({
-  summary: "Mount a container or an image",
+  summary: "Mount a container, an image or a layer",
   help: `Mounts a container's root filesystem again, after a reboot, say; or the tree of an image, \
-read-only. Prints the path. What is mounted already stays so.
+or of a layer on those below it, read-only. Prints the path. What is mounted already stays so.
 
-${IMAGE_HELP}`,
-  operands: { usage: ["ID|IMAGE"], min: 1, max: 1, completes: "container" },
+${IMAGE_HELP} LAYER is a ChainID, as layers prints it.`,
+  operands: { usage: ["ID|IMAGE|LAYER"], min: 1, max: 1, completes: "container" },
   options: { platform: CREATE_OPTIONS.platform },
   cleansUp: true,
   examples: ["mount web", "mount oci:images/debian:12"],
 });
 
 const unmount = command({
-  summary: "Unmount a container or an image",
-  help: "Ends what mount, or the making of a container, has begun. Nothing is lost.",
-  operands: { usage: ["ID|IMAGE"], min: 1, max: 1, completes: "container" },
+  summary: "Unmount a container, an image or a layer",
+  help: "Ends what mount, or the making of a container, has begun. Nothing is lost. An image whose \
+source is gone is unmounted by its top LAYER: a ChainID, as layers prints it.",
+  operands: { usage: ["ID|IMAGE|LAYER"], min: 1, max: 1, completes: "container" },
   options: { platform: CREATE_OPTIONS.platform },
   cleansUp: true,
   examples: ["unmount web", "unmount oci:images/debian:12"],
@@ -190,9 +191,10 @@ ${IMAGE_HELP}`,
 
 const rmi = command({
   summary: "Remove images from the store",
-  help: "Takes the names away and prints them. Layers and blobs stay until gc. An image that \
-containers were made of is kept, unless --force is given; the containers stay whole in any case.",
-  operands: { usage: ["IMAGE..."], min: 1, max: Infinity, completes: "image" },
+  help: "Takes the names away and prints them. Layers and blobs stay until gc. The last \
+name of an image that containers were made of is kept, unless --force is given; the containers \
+stay whole in any case. IMAGE is NAME[:TAG], or the digest of a manifest or index.",
+  operands: { usage: ["IMAGE..."], min: 1, max: Infinity, completes: "stored" },
   options: { force: flag("also where containers were made of it", { short: "f" }) },
   cleansUp: true,
   examples: ["rmi debian:12"],
@@ -244,7 +246,7 @@ const inspect = command({
   summary: "Show everything known of an image, a container or a layer",
   help: `Prints JSON. A reference with a transport (oci:, oci-archive:, docker-archive:) is an \
 image, a digest the ChainID of a layer; anything else names a container, else an image of the store.`,
-  operands: { usage: ["IMAGE|ID|LAYER"], min: 1, max: 1, completes: "image" },
+  operands: { usage: ["ID|IMAGE|LAYER"], min: 1, max: 1, completes: "container" },
   options: { platform: CREATE_OPTIONS.platform },
   examples: ["inspect web", "inspect --platform linux/arm64 oci:images/app:1.2"],
 });
@@ -262,7 +264,8 @@ warnings and failures only.`,
 
 const info = command({
   summary: "Show what this store and this machine offer",
-  help: "Shows the store, its driver and why it was chosen, and the programs that were found.",
+  help: "Shows the store, its driver and why it was chosen, and the programs that were found. What \
+this user may not read is left open.",
   operands: { usage: [""], min: 0, max: 0 },
   options: {},
 });

@@ -15,7 +15,7 @@ import { storageError } from "../system_error.ts";
 import { allContainers, containerPath, rootfsOf, unrecorded } from "./containers.ts";
 import { formatRecord } from "./record.ts";
 
-export type { FsckResult } from "../store/fsck.ts";
+export type { FsckOptions, FsckResult, Problem, ProblemKind } from "../store/fsck.ts";
 
 /** How to check which store. */
 export interface FsckStoreOptions extends StoreOptions, FsckOptions {}

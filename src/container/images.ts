@@ -5,14 +5,16 @@
  */
 
 import { LayerfsError } from "../errors.ts";
-import { type Digest, parseDigest } from "../oci/digest.ts";
+import type { Digest } from "../oci/digest.ts";
+import { isObject } from "../oci/fields.ts";
+import { isIndex } from "../oci/media_type.ts";
 import { formatPlatform } from "../oci/platform.ts";
+import { tagOfEntry } from "../source/store_source.ts";
 import { ImageStore, parseStoreTag, type StoredImage } from "../store/images.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
+import { type IndexEntry, StoreIndex } from "../store/store_index.ts";
 import { allContainers } from "./containers.ts";
-
-/** A digest, where a name could stand too. */
-const DIGEST = /^sha(?:256|512):[0-9a-f]+$/;
+import { readDigest } from "./subject.ts";
 
 /** An image as `images --json` prints it. */
 export interface ImageRow {
@@ -68,57 +70,89 @@ export interface RemoveImagesOptions extends StoreOptions {
   readonly signal: AbortSignal;
 }
 
+/** What is to be removed: a tag in full, or the digest of entries. */
+type Target = { readonly tag: string } | { readonly digest: Digest };
+
 /**
  * Takes the names of images away. Their layers and blobs stay until gc.
  *
  * @param names NAME[:TAG], or the digest of a manifest or index that all its names are taken from
  * @returns the names in full
- * @throws {LayerfsError} `not-found`; `conflict` where a container was made of one, before anything
- * is removed
+ * @throws {LayerfsError} `usage`; `not-found`; `conflict` where a container was made of an image
+ * that would lose its last name: all before anything is removed
  */
 export async function removeImages(
   options: RemoveImagesOptions,
   names: readonly string[],
 ): Promise<string[]> {
+  const wanted = new Map(names.map((name): [string, Target] => {
+    const digest = readDigest(name);
+    if (digest !== null) return [digest, { digest }];
+    const tag = parseStoreTag(name);
+    return [tag, { tag }];
+  }));
+  const targets = [...wanted.values()];
+  if (await Store.read(options) === null) checkPresent(options.store, [], targets);
   using store = await Store.open(options, "shared", options.signal);
+  const entries = new StoreIndex(store.path).entries();
+  checkPresent(store.path, entries, targets);
   const images = new ImageStore(store.path);
-  if (!options.force) await checkUnused(store, images, names);
-  const removed: string[] = [];
-  for (const name of names) {
-    if (DIGEST.test(name)) await removeEntries(images, parseDigest(name), options.signal);
-    else await images.untag(name, options.signal);
-    removed.push(DIGEST.test(name) ? name : parseStoreTag(name));
+  if (!options.force) await checkUnused(store, images, entries.filter(isAnyOf(targets)));
+  for (const target of targets) {
+    if ("tag" in target) await images.untag(target.tag, options.signal);
+    else await images.removeEntries(target.digest, options.signal);
   }
-  return removed;
+  return [...wanted.keys()];
 }
 
-/** All entries with this digest: the way to be rid of a damaged image that has no name. */
-async function removeEntries(
-  images: ImageStore,
-  digest: Digest,
-  signal: AbortSignal,
-): Promise<void> {
-  if (await images.removeEntries(digest, signal) > 0) return;
+/** Refuses what is not there. */
+function checkPresent(
+  store: string,
+  entries: readonly IndexEntry[],
+  targets: readonly Target[],
+): void {
+  const absent = targets.find((target) => !entries.some(isAnyOf([target])));
+  if (absent === undefined) return;
+  const [name, what] = "tag" in absent ? [absent.tag, "name"] : [absent.digest, "digest"];
   throw new LayerfsError(
     "not-found",
-    `Cannot remove image "${digest}": the store "${images.path}" has none of that digest`,
-    { digest },
+    `Cannot remove image "${name}": the store "${store}" has none of that ${what}; see layerfs ` +
+      "images",
+    { reference: name },
   );
 }
 
+/** Whether an entry of index.json goes with any of `targets`. A damaged one has its digest only. */
+function isAnyOf(targets: readonly Target[]): (entry: IndexEntry) => boolean {
+  return ({ json, descriptor }) =>
+    targets.some((target) =>
+      "tag" in target
+        ? descriptor !== null && tagOfEntry(descriptor) === target.tag
+        : isObject(json) && json.digest === target.digest
+    );
+}
+
+/** Refuses to take the last name of an image that a container was made of. */
 async function checkUnused(
   store: Store,
   images: ImageStore,
-  names: readonly string[],
+  going: readonly IndexEntry[],
 ): Promise<void> {
-  const wanted = new Set(names.map((name) => DIGEST.test(name) ? name : parseStoreTag(name)));
-  const listed = (await images.list()).images.filter((image) =>
-    wanted.has(fullName(image)) || wanted.has(image.digest)
+  // The images of an index are listed by their own digests: its tag tells that they go.
+  const goes = (image: StoredImage) =>
+    going.some(({ descriptor }) =>
+      descriptor !== null && tagOfEntry(descriptor) === fullName(image) &&
+      (isIndex(descriptor.mediaType) || descriptor.digest === image.digest)
+    );
+  const { images: listed } = await images.list();
+  const staying = new Set(
+    listed.filter((image) => !goes(image)).map((image) => image.configDigest),
   );
-  const byConfig = new Map(listed.map((image): [Digest, StoredImage] => [
-    image.configDigest,
-    image,
-  ]));
+  const byConfig = new Map(
+    listed.filter((image) => !staying.has(image.configDigest)).map((
+      image,
+    ): [Digest, StoredImage] => [image.configDigest, image]),
+  );
   for (const { id, record } of allContainers(store.path, () => {})) {
     const image = record.image && byConfig.get(record.image.configDigest);
     if (!image) continue;

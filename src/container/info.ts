@@ -8,6 +8,7 @@ import path from "node:path";
 import { LayerfsError } from "../errors.ts";
 import { formatPlatform, hostPlatform } from "../oci/platform.ts";
 import { run } from "../process.ts";
+import type { DriverName } from "../store/driver.ts";
 import { chooseDriver, type StoreOptions } from "../store/settings.ts";
 import { allContainers } from "./containers.ts";
 
@@ -23,12 +24,14 @@ export interface ProgramInfo {
 export interface StoreInfo {
   /** Absolute path. */
   readonly store: string;
-  /** Driver of the store: remembered, or the one that would be chosen. */
-  readonly driver: string;
-  /** Why that driver. */
+  /** Driver of the store: remembered, or the one that would be chosen; null where it is hidden. */
+  readonly driver: DriverName | null;
+  /** Why that driver, or why it cannot be told. */
   readonly driverReason: string;
-  /** How many containers there are. */
-  readonly containers: number;
+  /** The root dataset of the driver "zfs"; null with other drivers. */
+  readonly dataset: string | null;
+  /** How many containers there are; null where this user may not read the store. */
+  readonly containers: number | null;
   /** Platform of this machine, such as `linux/amd64`. */
   readonly platform: string;
   /** What kind of user this is. */
@@ -37,27 +40,56 @@ export interface StoreInfo {
   readonly programs: readonly ProgramInfo[];
 }
 
-/** The programs; each tells its version when asked with `--version`. */
-const PROGRAMS = ["tar", "xargs", "cp", "du", "unshare", "findmnt", "runc", "crun"] as const;
+/** The programs that a store may take; each but zfs tells its version when asked `--version`. */
+const PROGRAMS = [
+  "tar",
+  "xargs",
+  "cp",
+  "cat",
+  "du",
+  "find",
+  "findmnt",
+  "mount",
+  "umount",
+  "sync",
+  "setfattr",
+  "unshare",
+  "zfs",
+  "runc",
+  "crun",
+] as const;
 
 /** Finds out what this store and this machine offer. Changes nothing. */
 export async function storeInfo(options: StoreOptions): Promise<StoreInfo> {
-  const { name, reason } = await chooseDriver(options);
   return {
     store: path.resolve(options.store),
-    driver: name,
-    driverReason: reason,
-    containers: allContainers(options.store, () => {}).length,
+    ...await storeState(options),
     platform: formatPlatform(hostPlatform()),
     user: Deno.uid() === 0 ? "root" : "ordinary",
     programs: await Promise.all(PROGRAMS.map(programInfo)),
   };
 }
 
+type StoreState = Pick<StoreInfo, "driver" | "driverReason" | "dataset" | "containers">;
+
+/** The rest is of use to somebody who may not read the store as well. */
+async function storeState(options: StoreOptions): Promise<StoreState> {
+  try {
+    const { name, reason, dataset = null } = await chooseDriver(options);
+    const containers = allContainers(options.store, () => {}).length;
+    return { driver: name, driverReason: reason, dataset, containers };
+  } catch (error) {
+    if (!(error instanceof LayerfsError) || error.code !== "privilege-missing") throw error;
+    return { driver: null, driverReason: error.message, dataset: null, containers: null };
+  }
+}
+
 async function programInfo(program: string): Promise<ProgramInfo> {
   try {
-    const { stdout } = await run(program, ["--version"]);
-    return { program, version: stdout.split("\n")[0]! };
+    const { stdout } = await run(program, [program === "zfs" ? "version" : "--version"]);
+    const line = stdout.split("\n")[0] ?? "";
+    // zfs-fuse does not know the command; OpenZFS says "zfs-2.1.11-1".
+    return { program, version: program === "zfs" && line === "" ? "zfs-fuse" : line };
   } catch (error) {
     if (!(error instanceof LayerfsError) || error.code !== "program-missing") throw error;
     return { program, version: null };

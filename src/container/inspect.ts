@@ -61,7 +61,11 @@ export async function inspectImage(
   { platform, store }: { readonly platform?: string; readonly store?: string } = {},
 ): Promise<ImageDetails> {
   const wanted = platform === undefined ? hostPlatform() : parsePlatform(platform);
-  const image = await resolveImage(reference, wanted, store);
+  return describeImage(await resolveImage(reference, wanted, store));
+}
+
+/** An image as `inspect` prints it. */
+export function describeImage(image: ResolvedImage): ImageDetails {
   const layers = image.layers.map(({ digest, location, descriptor, diffId, chainId }) => ({
     digest,
     size: location.length,

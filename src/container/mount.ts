@@ -5,13 +5,11 @@
  */
 
 import { LayerfsError } from "../errors.ts";
-import type { Digest } from "../oci/digest.ts";
-import { parseReference } from "../oci/reference.ts";
-import { hostPlatform, parsePlatform } from "../oci/platform.ts";
-import { type ResolvedImage, resolveImage } from "../source/image.ts";
 import { LayerFS, type Work } from "../store/layerfs.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
-import { findContainer, rootfsOf } from "./containers.ts";
+import { rootfsOf } from "./containers.ts";
+import { getLayer } from "./layers.ts";
+import { findSubject } from "./subject.ts";
 
 /** What to mount, and how. */
 export interface MountOptions extends StoreOptions, Work {
@@ -20,61 +18,60 @@ export interface MountOptions extends StoreOptions, Work {
 }
 
 /**
- * Mounts a container's root filesystem, or the tree of an image, read-only; the image's layers are
- * applied first where the store has them not yet. That it is mounted already is no error.
+ * Mounts a container's root filesystem, or, read-only, the tree of an image or of a layer on those
+ * below it; an image's layers are applied first where the store has them not yet. That it is
+ * mounted already is no error.
  *
- * @param subject a container's id, or a reference of an image
+ * @param subject a container's id, a reference of an image, or the ChainID of a layer
  * @returns the absolute path of the tree
- * @throws {LayerfsError} `not-found`, or what is wrong with the image
+ * @throws {LayerfsError} `not-found`, `environment-missing` for an image where the driver keeps no
+ * layers, or what is wrong with the image
  */
 export async function mount(options: MountOptions, subject: string): Promise<string> {
+  // Before the store is opened: a failure must not make one.
+  const found = await findSubject(options, subject);
+  if (found.kind === "layer") await getLayer(options, found.chainId);
   using store = await Store.open(options, "shared", options.signal);
   const layerfs = new LayerFS(store);
-  const container = namesContainer(subject) ? findContainer(store.path, subject) : null;
-  if (container !== null) {
-    const rootfs = rootfsOf(container);
+  if (found.kind === "container") {
+    const rootfs = rootfsOf(found.container);
     await layerfs.mount(rootfs);
     return rootfs.rootfs;
   }
-  const image = await findImage(options, store, subject);
-  const top = topOf(image, store);
+  if (found.kind === "layer") return await layerfs.mountView(found.chainId, options.signal);
+  const { image } = found;
+  if (!store.driver.keepsLayers) {
+    throw new LayerfsError(
+      "environment-missing",
+      `Cannot mount "${image.reference}": the driver "${store.driver.name}" keeps no layers on ` +
+        "this filesystem; make a container of it, or use a --store with the driver zfs or overlay",
+      { driver: store.driver.name },
+    );
+  }
+  if (image.chainId === null) {
+    throw new LayerfsError(
+      "unsupported",
+      `Cannot mount "${image.reference}": the image has no layers`,
+    );
+  }
   await layerfs.provide(image.layers, options);
-  return await layerfs.mountView(top, options.signal);
+  return await layerfs.mountView(image.chainId, options.signal);
 }
 
 /**
  * Ends what {@linkcode mount} did. That it is not mounted is no error.
  *
- * @throws {LayerfsError} `busy`, naming the processes that use it
+ * @param subject as with {@linkcode mount}; the ChainID does for an image whose source is gone
+ * @throws {LayerfsError} `not-found`; `busy`, naming the processes that use it
  */
 export async function unmount(options: MountOptions, subject: string): Promise<void> {
+  const found = await findSubject(options, subject);
+  if (found.kind === "layer") await getLayer(options, found.chainId);
+  if (await Store.read(options) === null) return; // and so nothing is mounted
   using store = await Store.open(options, "shared", options.signal);
   const layerfs = new LayerFS(store);
-  const container = namesContainer(subject) ? findContainer(store.path, subject) : null;
-  if (container !== null) return await layerfs.unmount(rootfsOf(container));
-  const top = topOf(await findImage(options, store, subject), store);
+  if (found.kind === "container") return await layerfs.unmount(rootfsOf(found.container));
+  const top = found.kind === "layer" ? found.chainId : found.image.chainId;
+  if (top === null || !store.driver.keepsLayers) return; // cannot have been mounted
   await layerfs.unmountView(top, options.signal);
-}
-
-/** Whatever names a transport is an image; a container's id has no colon. */
-export function namesContainer(subject: string): boolean {
-  return !subject.includes(":") || parseReference(subject).transport === "store";
-}
-
-function findImage(options: MountOptions, store: Store, subject: string): Promise<ResolvedImage> {
-  const { platform } = options;
-  const wanted = platform === undefined ? hostPlatform() : parsePlatform(platform);
-  return resolveImage(subject, wanted, store.path);
-}
-
-function topOf({ chainId, reference }: ResolvedImage, { driver }: Store): Digest {
-  if (!driver.keepsLayers) {
-    throw new LayerfsError(
-      "unsupported",
-      `Cannot mount "${reference}": the driver "${driver.name}" keeps no layers on this ` +
-        "filesystem; make a container of it, or use the driver zfs or overlay",
-    );
-  }
-  if (chainId !== null) return chainId;
-  throw new LayerfsError("unsupported", `Cannot mount "${reference}": the image has no layers`);
 }

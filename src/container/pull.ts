@@ -5,7 +5,8 @@
  */
 
 import { hostPlatform, parsePlatform } from "../oci/platform.ts";
-import { ImageStore } from "../store/images.ts";
+import { resolveImage } from "../source/image.ts";
+import { ImageStore, parseStoreTag } from "../store/images.ts";
 import type { Work } from "../store/layerfs.ts";
 import { type PulledImage, pullImage } from "../store/pull.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
@@ -28,11 +29,14 @@ export interface PullIntoStoreOptions extends StoreOptions, Work {
  * @throws {LayerfsError} `usage` where there is no name for it, `not-found`, or what is wrong with it
  */
 export async function pull(options: PullIntoStoreOptions): Promise<PulledImage> {
-  using store = await Store.open(options, "shared", options.signal);
   const { image: reference, as, engine, signal, onProgress } = options;
   const platform = options.platform === undefined
     ? hostPlatform()
     : parsePlatform(options.platform);
+  if (as !== undefined) parseStoreTag(as);
+  // A failure must not make a store. Where there is one, the image is read once.
+  if (await Store.read(options) === null) await resolveImage(reference, platform);
+  using store = await Store.open(options, "shared", options.signal);
   const named = as === undefined ? {} : { as };
   const wanted = { reference, platform, engine, signal, onProgress, ...named };
   return await pullImage(new ImageStore(store.path), wanted);

@@ -6,9 +6,11 @@
 
 import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
-import type { Digest } from "../oci/digest.ts";
+import { type Digest, digestProblem } from "../oci/digest.ts";
+import { isObject } from "../oci/fields.ts";
 import { RECORD_FILE } from "../store/claim.ts";
 import type { DriverName } from "../store/driver.ts";
+import { isDriverName } from "../store/settings.ts";
 import { errnoName, storageError } from "../system_error.ts";
 
 /** Where a root filesystem came from. */
@@ -46,6 +48,9 @@ export interface ContainerRecord {
   readonly image: ImageRecord | null;
 }
 
+/** A JSON object. */
+type Members = { readonly [name: string]: unknown };
+
 /** A container id as runc and crun take it, short enough for a host name. */
 const ID = /^[a-zA-Z0-9][a-zA-Z0-9_.+-]{0,62}$/;
 
@@ -67,7 +72,7 @@ export function formatRecord(record: ContainerRecord): string {
 /**
  * Reads the record of `bundle`; null where there is none.
  *
- * @throws {LayerfsError} `unsupported` for a record of a later version
+ * @throws {LayerfsError} `storage` for a damaged record, `unsupported` for one of a later version
  */
 export function readRecord(bundle: string): ContainerRecord | null {
   const file = `${bundle}/${RECORD_FILE}`;
@@ -78,18 +83,68 @@ export function readRecord(bundle: string): ContainerRecord | null {
     if (errnoName(error) === "ENOENT" || errnoName(error) === "ENOTDIR") return null;
     throw storageError(error, `Cannot read "${file}"`);
   }
-  const record = parseRecord(text, file);
-  if (record.version === 1) return record;
-  throw new LayerfsError(
-    "unsupported",
-    `Cannot read "${file}": its version is "${record.version}"; update layerfs`,
+  const value = parseObject(text, file);
+  if (isVersion(value.version) && value.version !== 1) {
+    throw new LayerfsError(
+      "unsupported",
+      `Cannot read "${file}": its version is "${value.version}"; update layerfs`,
+    );
+  }
+  const record = parseRecord(value);
+  if (record === null) throw damaged(file);
+  return record;
+}
+
+function parseObject(text: string, file: string): Members {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw damaged(file, { cause: error });
+  }
+  if (!isObject(value)) throw damaged(file);
+  return value;
+}
+
+function damaged(file: string, options?: ErrorOptions): LayerfsError {
+  return new LayerfsError(
+    "storage",
+    `Cannot read "${file}": it is damaged; remove the container with layerfs rm --force ID`,
+    { file },
+    options,
   );
 }
 
-function parseRecord(text: string, file: string): ContainerRecord {
-  try {
-    return JSON.parse(text) as ContainerRecord;
-  } catch (error) {
-    throw new LayerfsError("storage", `Cannot read "${file}": it is damaged`, {}, { cause: error });
-  }
+/** A version that a later layerfs may write. */
+function isVersion(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+/** The record that `value` is, or null where a member is missing or of a wrong type. */
+function parseRecord(value: Members): ContainerRecord | null {
+  const { version, id, created, driver, source, top } = value;
+  const image = value.image === null ? null : parseImage(value.image);
+  if (version !== 1 || typeof id !== "string" || !ID.test(id)) return null;
+  if (typeof created !== "string" || Number.isNaN(Date.parse(created))) return null;
+  if (!isDriverName(driver) || !isOrigin(source)) return null;
+  if (!isDigestOrNull(top) || image === undefined) return null;
+  return { version, id, created, driver, source, top, image };
+}
+
+/** The image that `value` is, or undefined where it is none. */
+function parseImage(value: unknown): ImageRecord | undefined {
+  if (!isObject(value)) return undefined;
+  const { reference, digest, configDigest, chainId, platform } = value;
+  if (typeof reference !== "string" || typeof platform !== "string") return undefined;
+  if (!isDigestOrNull(digest) || !isDigestOrNull(chainId)) return undefined;
+  if (!isDigestOrNull(configDigest) || configDigest === null) return undefined;
+  return { reference, digest, configDigest, chainId, platform };
+}
+
+function isOrigin(value: unknown): value is RootfsOrigin {
+  return value === "image" || value === "rootfs" || value === "fallback";
+}
+
+function isDigestOrNull(value: unknown): value is Digest | null {
+  return value === null || digestProblem(value) === null;
 }

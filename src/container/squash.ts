@@ -8,7 +8,7 @@ import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import { hostPlatform, parsePlatform } from "../oci/platform.ts";
 import { type ResolvedImage, resolveImage } from "../source/image.ts";
-import { ImageStore } from "../store/images.ts";
+import { ImageStore, parseStoreTag } from "../store/images.ts";
 import { LayerFS, type Work } from "../store/layerfs.ts";
 import { type SquashedImage, squashImage } from "../store/squash.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
@@ -30,15 +30,17 @@ export interface SquashImageOptions extends StoreOptions, Work {
 /**
  * Merges all layers of an image into one, and puts that, with the image made of it, into the store.
  *
- * @throws {LayerfsError} `not-found`, or what is wrong with the image
+ * @throws {LayerfsError} `usage` for what is no NAME[:TAG], `not-found`, or what is wrong with the image
  */
 export async function squash(options: SquashImageOptions): Promise<SquashedImage> {
-  using store = await Store.open(options, "shared", options.signal);
-  const layerfs = new LayerFS(store);
   const platform = options.platform === undefined
     ? hostPlatform()
     : parsePlatform(options.platform);
-  const image = await resolveImage(options.image, platform, store.path);
+  // Before the store is opened: a failure must not make one.
+  parseStoreTag(options.name);
+  const image = await resolveImage(options.image, platform, options.store);
+  using store = await Store.open(options, "shared", options.signal);
+  const layerfs = new LayerFS(store);
   const { name, engine, signal, epoch } = options;
   const merge = (root: string) =>
     squashImage(new ImageStore(store.path), {

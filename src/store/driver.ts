@@ -58,7 +58,9 @@ export type Removal = "removed" | "deferred";
 
 /** Space of the filesystem or dataset that the store is on, in bytes. */
 export interface Capacity {
+  /** In use, by whatever. */
   readonly usedBytes: number;
+  /** Free for us. */
   readonly availableBytes: number;
 }
 

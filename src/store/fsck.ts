@@ -51,6 +51,7 @@ export type ProblemKind =
 
 /** Something that is not as it should be. */
 export interface Problem {
+  /** Tells them apart, for programs. */
   readonly kind: ProblemKind;
   /** What it is about: an id, a ChainID, a path. */
   readonly subject: string;
@@ -70,6 +71,7 @@ export interface FsckResult {
     readonly images: number;
     readonly blobs: number;
   };
+  /** In the order in which they were found. */
   readonly problems: readonly Problem[];
 }
 
@@ -90,7 +92,9 @@ export interface FsckOptions {
   readonly deep: boolean;
   /** Mends what can be mended. */
   readonly repair: boolean;
+  /** What computes digests. */
   readonly engine: DigestEngine;
+  /** Ends the work. */
   readonly signal: AbortSignal;
 }
 

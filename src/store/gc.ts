@@ -29,6 +29,7 @@ export interface GcResult {
   readonly layers: readonly Digest[];
   /** Those of them that go once foreign clones of them, or holds on them, have gone. */
   readonly deferred: readonly Digest[];
+  /** Digests of blobs. */
   readonly blobs: readonly Digest[];
   /** Names of staging directories. */
   readonly staging: readonly string[];

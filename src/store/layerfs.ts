@@ -35,9 +35,11 @@ export interface StackedBlob extends LayerBlob {
 
 /** How a long work is done. */
 export interface Work {
+  /** What computes digests. */
   readonly engine: DigestEngine;
   /** Ends the work, which then leaves nothing behind. */
   readonly signal: AbortSignal;
+  /** Takes the steps as they come. */
   readonly onProgress: ProgressListener;
 }
 

@@ -46,7 +46,9 @@ export interface PullOptions {
 
 /** Blobs, and the bytes that they have together. */
 export interface BlobCount {
+  /** How many. */
   readonly blobs: number;
+  /** Of all of them. */
   readonly bytes: number;
 }
 
@@ -58,7 +60,9 @@ export interface PulledImage {
   readonly tag: string;
   /** Of the manifest. */
   readonly digest: Digest;
+  /** Of the configuration. */
   readonly configDigest: Digest;
+  /** That of the configuration. */
   readonly platform: Platform;
   /** How many it has. */
   readonly layers: number;

@@ -7,8 +7,16 @@
 import fs from "node:fs";
 import path from "node:path";
 import { LayerfsError } from "../errors.ts";
+import { isObject } from "../oci/fields.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import type { DriverName } from "./driver.ts";
+
+/** Where they are, in the store. */
+const SETTINGS_FILE = "store.json";
+
+/** What it may say, for people who have to write it. */
+const EXAMPLE = '{"version":1,"driver":"overlay"}, or {"version":1,"driver":"zfs","dataset":' +
+  '"POOL/PATH"}, as it was';
 
 /** Which store, and how it is to be used. */
 export interface StoreOptions {
@@ -41,7 +49,8 @@ export interface DriverChoice {
  * The driver that a store has, or would have on its first use, and why. Changes nothing.
  *
  * @throws {LayerfsError} `conflict` where it contradicts what the store remembers, `usage` for a
- * dataset without the driver "zfs", and the other way round
+ * dataset without the driver "zfs", and the other way round, `storage` where the store has lost what
+ * it remembered, or that is damaged
  */
 export async function chooseDriver(options: StoreOptions): Promise<DriverChoice> {
   const remembered = readSettings(path.resolve(options.store));
@@ -91,32 +100,123 @@ function checkAgrees({ store, driver, dataset }: StoreOptions, remembered: Setti
   );
 }
 
-/** Reads the settings of the store at `directory`; null where it has none yet. */
+/**
+ * Reads the settings of the store at `directory`; null where it has none yet.
+ *
+ * @throws {LayerfsError} `storage` where they are damaged, or lost (there are containers, layers or
+ * images without them), `unsupported` for those of a later version
+ */
 export function readSettings(directory: string): Settings | null {
+  const file = `${directory}/${SETTINGS_FILE}`;
   let text: string;
   try {
-    text = fs.readFileSync(`${directory}/store.json`, "utf8");
+    text = fs.readFileSync(file, "utf8");
   } catch (error) {
-    if (errnoName(error) === "ENOENT") return null;
-    throw storageError(error, `Cannot open the store "${directory}"`);
+    if (errnoName(error) !== "ENOENT") {
+      throw storageError(error, `Cannot open the store "${directory}"`);
+    }
+    const found = contentOf(directory);
+    if (found === null) return null;
+    // Another process may have made the store, and more, since we looked.
+    if (fs.existsSync(file)) return readSettings(directory);
+    throw lost(directory, found);
   }
-  const settings = parseSettings(text, directory);
-  if (settings.version !== 1) {
+  const value = parseObject(text, directory);
+  const { version } = value;
+  if (Number.isSafeInteger(version) && (version as number) > 1) {
     throw new LayerfsError(
       "unsupported",
-      `Cannot open the store "${directory}": its version is "${settings.version}"; update layerfs`,
+      `Cannot open the store "${directory}": its version is "${version}"; update layerfs`,
     );
   }
+  const settings = parseSettings(value);
+  if (settings === null) throw damaged(directory);
   return settings;
 }
 
-function parseSettings(text: string, directory: string): Settings {
+/** What there is that another driver would not see; null where the store is new. */
+function contentOf(directory: string): "containers" | "layers" | "images" | null {
+  if (hasEntries(`${directory}/containers`)) return "containers";
+  if (hasEntries(`${directory}/layers`)) return "layers";
+  return hasImages(directory) ? "images" : null;
+}
+
+/**
+ * A store that has lost its settings must not be made anew: with another driver, its layers and
+ * containers would not be seen any more, and be litter to gc.
+ */
+function lost(directory: string, found: string): LayerfsError {
+  return new LayerfsError(
+    "storage",
+    `Cannot open the store "${directory}": ${SETTINGS_FILE} is missing, though there are ` +
+      `${found}; write it again: ${EXAMPLE}`,
+    { file: `${directory}/${SETTINGS_FILE}` },
+  );
+}
+
+/** Whether a directory has anything in it but empty directories, which claim nothing. */
+function hasEntries(directory: string): boolean {
   try {
-    return JSON.parse(text) as Settings;
+    return fs.readdirSync(directory, { withFileTypes: true }).some((entry) =>
+      !entry.isDirectory() || fs.readdirSync(`${directory}/${entry.name}`).length > 0
+    );
   } catch (error) {
-    const action = `Cannot open the store "${directory}"`;
-    throw new LayerfsError("storage", `${action}: its store.json is damaged`, {}, { cause: error });
+    if (errnoName(error) === "ENOENT") return false;
+    throw storageError(error, `Cannot open the store "${directory}"`);
   }
+}
+
+/** Whether index.json lists anything. One that cannot be read is taken for such: nobody knows. */
+function hasImages(directory: string): boolean {
+  try {
+    const index: unknown = JSON.parse(fs.readFileSync(`${directory}/index.json`, "utf8"));
+    return !isObject(index) || !Array.isArray(index.manifests) || index.manifests.length > 0;
+  } catch (error) {
+    if (errnoName(error) === "ENOENT") return false;
+    if (error instanceof SyntaxError) return true;
+    throw storageError(error, `Cannot open the store "${directory}"`);
+  }
+}
+
+function parseObject(text: string, directory: string): { readonly [name: string]: unknown } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw damaged(directory, { cause: error });
+  }
+  if (!isObject(value)) throw damaged(directory);
+  return value;
+}
+
+function damaged(directory: string, options?: ErrorOptions): LayerfsError {
+  return new LayerfsError(
+    "storage",
+    `Cannot open the store "${directory}": its ${SETTINGS_FILE} is damaged; write it again: ` +
+      EXAMPLE,
+    { file: `${directory}/${SETTINGS_FILE}` },
+    options,
+  );
+}
+
+/** The settings that `value` is, or null where a member is missing or of a wrong type. */
+function parseSettings(value: { readonly [name: string]: unknown }): Settings | null {
+  const { version, driver, dataset, keepsLayers } = value;
+  if (version !== 1 || !isDriverName(driver)) return null;
+  if (dataset !== undefined && typeof dataset !== "string") return null;
+  if (keepsLayers !== undefined && typeof keepsLayers !== "boolean") return null;
+  if ((driver === "zfs") !== (dataset !== undefined)) return null;
+  return {
+    version,
+    driver,
+    ...(dataset === undefined ? {} : { dataset }),
+    ...(keepsLayers === undefined ? {} : { keepsLayers }),
+  };
+}
+
+/** Whether `value` names a driver. */
+export function isDriverName(value: unknown): value is DriverName {
+  return value === "zfs" || value === "overlay" || value === "directory";
 }
 
 /**
@@ -125,7 +225,7 @@ function parseSettings(text: string, directory: string): Settings {
  * @returns false where another process was first: its settings count
  */
 export function writeSettings(directory: string, settings: Settings): boolean {
-  const file = `${directory}/store.json`;
+  const file = `${directory}/${SETTINGS_FILE}`;
   const temporary = `${file}.${crypto.randomUUID()}`;
   fs.writeFileSync(temporary, JSON.stringify(settings) + "\n", { mode: 0o600 });
   try {

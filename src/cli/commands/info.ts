@@ -18,7 +18,7 @@ export async function info(
   const { driver, driverReason, programs, ...facts } = document;
   const shown = {
     ...facts,
-    driver: `${driver} (${driverReason})`,
+    driver: `${driver ?? "unknown"} (${driverReason})`,
     programs: Object.fromEntries(
       programs.map(({ program, version }) => [program, version ?? "missing"]),
     ),

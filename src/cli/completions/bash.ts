@@ -12,6 +12,7 @@ function action(completes: string | undefined, choices: readonly string[]): stri
   if (completes === "file") return "_layerfs_paths -f";
   if (completes === "directory") return "_layerfs_paths -d";
   if (completes === "image") return "_layerfs_image";
+  if (completes === "stored") return "_layerfs_stored";
   if (completes === "container") return "_layerfs_container";
   return ":";
 }
@@ -52,6 +53,20 @@ _layerfs_image() {
 
 _layerfs_container() {
   _layerfs_words "$("\${COMP_WORDS[0]}" ps --quiet 2>/dev/null)"
+}
+
+# Bash splits words at colons here too.
+_layerfs_stored() {
+  local line="\${COMP_LINE:0:COMP_POINT}" word name names=""
+  word="\${line##* }"
+  for name in $("\${COMP_WORDS[0]}" images --quiet 2>/dev/null); do
+    case "$word" in
+      *:*) [[ $name == "\${word%:*}:"* ]] && names+=" \${name##*:}" ;;
+      *) names+=" $name" ;;
+    esac
+  done
+  [[ $word == *:* ]] && cur="\${word##*:}"
+  _layerfs_words "$names"
 }
 `;
 

@@ -17,6 +17,7 @@ function action(completes: string | undefined, choices: readonly string[]): stri
   if (completes === "file") return "-rF";
   if (completes === "directory") return "-xa '(__fish_complete_directories)'";
   if (completes === "image") return "-rFa '(__layerfs_image)'";
+  if (completes === "stored") return "-xa '(__layerfs_stored)'";
   if (completes === "container") return "-xa '(__layerfs_container)'";
   return "-x";
 }
@@ -61,6 +62,10 @@ end
 
 function __layerfs_container
     layerfs ps --quiet 2>/dev/null
+end
+
+function __layerfs_stored
+    layerfs images --quiet 2>/dev/null
 end
 
 complete -c layerfs -f

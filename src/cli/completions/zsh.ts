@@ -19,6 +19,7 @@ function action(completes: string | undefined, choices: readonly string[]): stri
   if (completes === "file") return "_files";
   if (completes === "directory") return "_files -/";
   if (completes === "image") return "_layerfs_image";
+  if (completes === "stored") return "_layerfs_stored";
   if (completes === "container") return "_layerfs_container";
   return "";
 }
@@ -66,6 +67,10 @@ _layerfs_image() {
 
 _layerfs_container() {
   compadd -- \${(f)"$(layerfs ps --quiet 2>/dev/null)"}
+}
+
+_layerfs_stored() {
+  compadd -- \${(f)"$(layerfs images --quiet 2>/dev/null)"}
 }
 
 _layerfs() {
