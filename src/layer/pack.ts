@@ -14,6 +14,7 @@ import { type ErrorCode, LayerfsError, printable, within } from "../errors.ts";
 import type { Digest, DigestAlgorithm } from "../oci/digest.ts";
 import { isInterrupted, runStreaming } from "../process.ts";
 import { storageError } from "../system_error.ts";
+import { ROOTLESS_XATTR } from "./rootless.ts";
 import { PackedFile } from "./packed_file.ts";
 
 /** How a tree is packed. */
@@ -86,6 +87,7 @@ export async function packTree(
     const visitor = {
       entry(entry: TarEntry) {
         checkName(entry);
+        checkOwner(entry);
         entries++;
       },
       data() {},
@@ -119,6 +121,8 @@ function tarArguments({ latest }: PackOptions): string[] {
     "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
     "--sort=name",
     "--numeric-owner",
+    // An ordinary user's own files are root's in his user namespace, and as his images have them.
+    ...(Deno.uid() === 0 ? [] : ["--owner=0", "--group=0"]),
     "--xattrs",
     "--xattrs-include=*",
     ...FOREIGN_XATTRS.map((name) => `--xattrs-exclude=${name}`),
@@ -140,6 +144,16 @@ function scan(
     scanner.feed(part.length, visitor);
     at += part.length;
   }
+}
+
+/** An ordinary user's files have other owners on record only, which tar cannot write for them. */
+function checkOwner({ path, xattrs }: TarEntry): void {
+  if (Deno.uid() === 0 || !xattrs?.has(ROOTLESS_XATTR)) return;
+  throw new LayerfsError(
+    "privilege-missing",
+    `"${path}" belongs to another user on record; run as root to keep that owner`,
+    { path },
+  );
 }
 
 function checkName({ path, whiteout }: TarEntry): void {
