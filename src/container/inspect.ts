@@ -66,9 +66,9 @@ export async function inspectImage(
 
 /** An image as `inspect` prints it. */
 export function describeImage(image: ResolvedImage): ImageDetails {
-  const layers = image.layers.map(({ digest, location, descriptor, diffId, chainId }) => ({
+  const layers = image.layers.map(({ digest, content, descriptor, diffId, chainId }) => ({
     digest,
-    size: location.length,
+    size: content.length,
     mediaType: descriptor?.mediaType ?? null,
     diffId,
     chainId,

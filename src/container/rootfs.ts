@@ -23,8 +23,7 @@ export async function rootfsFromPath(
   const source = openRootfs(path);
   await layerfs.createRootfs(container, [], work);
   if (source.kind === "directory") return await copyDirectory(source.path, container.rootfs, work);
-  const { location } = source;
-  const layer = { location, digest: null, size: null, diffId: null };
+  const layer = { content: source.location, digest: null, size: null, diffId: null };
   return await layerfs.unpack(container.rootfs, [layer], work);
 }
 

@@ -16,6 +16,7 @@ import {
   detectCompression,
   MAGIC_BYTES,
 } from "../blob/decompress.ts";
+import type { BlobContent } from "../blob/content.ts";
 import { type BlobLocation, openRegularFile } from "../blob/location.ts";
 import { createHasher, type DigestEngine, formatDigest, type Hasher } from "../core/hasher.ts";
 import { TarScanner, type TarVisitor } from "../core/tar_scanner.ts";
@@ -26,15 +27,24 @@ import { type Digest, digestAlgorithm } from "../oci/digest.ts";
 /** Bytes read at once. Larger reads measured no faster. */
 const READ_BYTES = 1024 * 1024;
 
-/** A layer to be read. It can be sent to a worker. */
-export interface LayerBlob {
-  readonly location: BlobLocation;
+/** What a layer's blob must be, wherever its bytes come from. */
+export interface LayerDigests {
   /** Digest of the blob; null where its archive names none, and only the diffID is verified. */
   readonly digest: Digest | null;
   /** Bytes of the blob as its descriptor says; null where there is no descriptor. */
   readonly size: number | null;
   /** Digest of the uncompressed tar stream; null where nobody says, as for a plain tar file. */
   readonly diffId: Digest | null;
+}
+
+/** A layer to be read. */
+export interface LayerSource extends LayerDigests {
+  readonly content: BlobContent;
+}
+
+/** A layer to be read from a file. It can be sent to a worker. */
+export interface LayerBlob extends LayerDigests {
+  readonly location: BlobLocation;
 }
 
 export interface UnpackOptions {

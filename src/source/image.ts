@@ -15,7 +15,7 @@
  * @module
  */
 
-import type { BlobLocation } from "../blob/location.ts";
+import type { BlobContent } from "../blob/content.ts";
 import { LayerfsError, within } from "../errors.ts";
 import { chainIds } from "../oci/chain_id.ts";
 import { checkLayerCount, type ImageConfig, parseConfig } from "../oci/config.ts";
@@ -92,7 +92,7 @@ async function resolveDescriptors(
   const layers = manifest.layers.map((layer, i) => {
     if (parseLayerMediaType(layer.mediaType) === undefined) throw unknownLayer(layer, i);
     return {
-      location: locateLayer(source, layer, i, manifest.layers.length),
+      content: locateLayer(source, layer, i, manifest.layers.length),
       descriptor: layer,
       digest: layer.digest,
       size: layer.size,
@@ -133,7 +133,7 @@ async function resolveDocker(source: DockerSource, platform: Platform): Promise<
     configBytes,
     platform: platformOf(config),
     layers: layers.map(({ location, digest }, i) => ({
-      location,
+      content: location,
       descriptor: null,
       digest,
       size: digest === null ? null : location.length,
@@ -281,7 +281,7 @@ function locateLayer(
   layer: Descriptor,
   index: number,
   count: number,
-): BlobLocation {
+): BlobContent {
   try {
     return source.locate(layer);
   } catch (error) {

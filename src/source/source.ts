@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BlobContent } from "../blob/content.ts";
 import type { BlobLocation } from "../blob/location.ts";
 import type { ImageConfig } from "../oci/config.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -32,12 +33,12 @@ export interface DescriptorSource extends Disposable {
    */
   document(descriptor: Descriptor): Promise<Uint8Array>;
   /**
-   * Where the bytes of a blob are, of the size that the descriptor says; their digest is not
-   * verified.
+   * Where the bytes of a blob are, or what brings them, of the size that the descriptor says; their
+   * digest is not verified.
    *
    * @throws {LayerfsError} `image-invalid` where it is missing, `size-mismatch`
    */
-  locate(descriptor: Descriptor): BlobLocation;
+  locate(descriptor: Descriptor): BlobContent;
   /** Frees what the source holds; it must not be used after. */
   close(): void;
 }
@@ -105,10 +106,10 @@ export interface ResolvedImage {
   readonly chainId: Digest | null;
 }
 
-/** One layer: where its bytes are, and what they and their content must be. */
+/** One layer: where its bytes come from, and what they and their content must be. */
 export interface ResolvedLayer {
-  /** Where its bytes are. */
-  readonly location: BlobLocation;
+  /** Where its bytes come from. */
+  readonly content: BlobContent;
   /** Null for a docker-archive. */
   readonly descriptor: Descriptor | null;
   /** Of the bytes as they are stored; null where nothing says it, and only the diffID is known. */

@@ -9,7 +9,8 @@
  */
 
 import fs from "node:fs";
-import { type BlobLocation, openRegularFile } from "../blob/location.ts";
+import { type BlobContent, checkAborted, readContent } from "../blob/content.ts";
+import type { BlobLocation } from "../blob/location.ts";
 import { createHasher, type DigestEngine, formatDigest } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { lstatOrNull } from "../layer/root_path.ts";
@@ -18,12 +19,6 @@ import { type Digest, digestAlgorithm, digestHex, digestProblem } from "../oci/d
 import { LayoutDirectory } from "../source/layout_directory.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { syncDirectory } from "./sync_directory.ts";
-
-/** Bytes copied at once. */
-const PIECE_BYTES = 1024 * 1024;
-
-/** Pieces after which others get their turn: signals, progress. */
-const PIECES_A_TURN = 8;
 
 const ALGORITHMS = ["sha256", "sha512"] as const;
 
@@ -85,7 +80,7 @@ export class BlobStore {
    * `interrupted`, `storage-full`, `storage`
    */
   async add(
-    source: BlobLocation | Uint8Array,
+    source: BlobContent | Uint8Array,
     digest: Digest,
     options: AddOptions,
   ): Promise<Added> {
@@ -204,7 +199,8 @@ export async function digestLocation(
   { engine, signal }: Pick<AddOptions, "engine" | "signal">,
 ): Promise<Digest> {
   const hasher = createHasher("sha256", engine);
-  for await (const piece of pieces(location, `"${location.path}"`, signal)) hasher.update(piece);
+  const bytes = readContent(location, `"${location.path}"`, signal);
+  for await (const piece of bytes) hasher.update(piece);
   return formatDigest(hasher.algorithm, hasher.digest());
 }
 
@@ -223,7 +219,7 @@ function makeIfMissing(path: string): void {
 
 /** Copies `source` to the new file `path`, its digest computed on the way, and syncs it. */
 async function copyVerified(
-  source: BlobLocation | Uint8Array,
+  source: BlobContent | Uint8Array,
   digest: Digest,
   path: string,
   options: AddOptions,
@@ -252,42 +248,12 @@ async function copyVerified(
   }
 }
 
-/** The bytes of a source, in pieces that are valid until the next one. */
 async function* pieces(
-  source: BlobLocation | Uint8Array,
+  source: BlobContent | Uint8Array,
   what: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  if (source instanceof Uint8Array) {
-    checkAborted(signal, what);
-    yield source;
-    return;
-  }
-  const { fd } = openRegularFile(source.path);
-  try {
-    const buffer = new Uint8Array(Math.min(PIECE_BYTES, source.length));
-    for (let position = 0, turn = 0; position < source.length; turn++) {
-      if (turn % PIECES_A_TURN === 0) await new Promise((resolve) => setTimeout(resolve, 0));
-      checkAborted(signal, what);
-      const wanted = Math.min(buffer.length, source.length - position);
-      const count = fs.readSync(fd, buffer, 0, wanted, source.offset + position);
-      if (count === 0) {
-        throw new LayerfsError(
-          "size-mismatch",
-          `Cannot verify ${what}: "${source.path}" ends after ${position} of ` +
-            `${source.length} bytes`,
-          { size: source.length, found: position },
-        );
-      }
-      position += count;
-      yield buffer.subarray(0, count);
-    }
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
-function checkAborted(signal: AbortSignal | undefined, what: string): void {
-  if (!signal?.aborted) return;
-  throw new LayerfsError("interrupted", `Cannot read ${what}: interrupted`);
+  if (!(source instanceof Uint8Array)) return yield* readContent(source, what, signal);
+  checkAborted(signal, what);
+  yield source;
 }

@@ -15,12 +15,13 @@
  */
 
 import fs from "node:fs";
+import { isLocation } from "../blob/content.ts";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { applyLayers } from "../layer/apply_layers.ts";
 import type { ProgressListener } from "../layer/progress.ts";
 import { NO_TRAITS } from "../layer/traits.ts";
-import type { LayerBlob } from "../layer/unpack.ts";
+import type { LayerBlob, LayerSource } from "../layer/unpack.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { ContainerRootfs, Driver, NewRootfs, Removal } from "./driver.ts";
 import { layerName, type LayerRecord } from "./layer_record.ts";
@@ -28,7 +29,7 @@ import { isMountPoint } from "./mount_point.ts";
 import type { Store } from "./store.ts";
 
 /** A layer of an image, and its place in the stack. */
-export interface StackedBlob extends LayerBlob {
+export interface StackedBlob extends LayerSource {
   readonly diffId: Digest;
   readonly chainId: Digest;
 }
@@ -114,14 +115,14 @@ export class LayerFS {
   }
 
   /** Unpacks layers into a directory that belongs to nobody else yet. */
-  async unpack(root: string, layers: readonly LayerBlob[], work: Work): Promise<Provided> {
+  async unpack(root: string, layers: readonly LayerSource[], work: Work): Promise<Provided> {
     if (layers.length === 0) return NOTHING_PROVIDED;
     await using staging = this.#store.stage();
     using _progress = announce(layers, work);
     const job = {
       root,
       scratch: staging.path,
-      layers,
+      layers: layers.map(stored),
       engine: work.engine,
       asRoot: Deno.uid() === 0,
       traits: NO_TRAITS,
@@ -184,7 +185,7 @@ export class LayerFS {
     const job = {
       root: staged.root,
       scratch: staging.path,
-      layers: [layer],
+      layers: [stored(layer)],
       position,
       engine: work.engine,
       asRoot: Deno.uid() === 0,
@@ -282,9 +283,15 @@ function syncFile(path: string): void {
   }
 }
 
+/** The layer as a worker can read it. */
+function stored({ content, digest, size, diffId }: LayerSource): LayerBlob {
+  if (isLocation(content)) return { location: content, digest, size, diffId };
+  throw new LayerfsError("unsupported", "Cannot apply a layer: it is not in a file");
+}
+
 /** Tells of the start of a work on layers, and of its end when it is disposed of. */
-function announce(layers: readonly LayerBlob[], { onProgress }: Work): Disposable {
-  const bytes = layers.reduce((sum, { location }) => sum + location.length, 0);
+function announce(layers: readonly LayerSource[], { onProgress }: Work): Disposable {
+  const bytes = layers.reduce((sum, { content }) => sum + content.length, 0);
   onProgress({ type: "start", layers: layers.length, bytes });
   return { [Symbol.dispose]: () => onProgress({ type: "end" }) };
 }

@@ -11,6 +11,7 @@
 
 import fs from "node:fs";
 import { detectCompression, MAGIC_BYTES } from "../blob/decompress.ts";
+import { type BlobContent, isLocation } from "../blob/content.ts";
 import { type BlobLocation, openRegularFile } from "../blob/location.ts";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError, within } from "../errors.ts";
@@ -90,7 +91,7 @@ export async function pullImage(store: ImageStore, options: PullOptions): Promis
   await using staging = Staging.create(`${store.path}/staging`);
   const counts = { copied: { blobs: 0, bytes: 0 }, reused: { blobs: 0, bytes: 0 } };
   const add = async (
-    content: BlobLocation | Uint8Array,
+    content: BlobContent | Uint8Array,
     digest: Digest,
     onBytes?: AddOptions["onBytes"],
   ) => {
@@ -118,7 +119,7 @@ export async function pullImage(store: ImageStore, options: PullOptions): Promis
 }
 
 type AddBlob = (
-  content: BlobLocation,
+  content: BlobContent,
   digest: Digest,
   onBytes: (delta: number) => void,
 ) => Promise<void>;
@@ -134,8 +135,8 @@ async function addLayers(
   for (const [layer, { digest }] of descriptors.entries()) {
     try {
       // As many layers as descriptors: these are made of those.
-      const { location } = layers[layer] as ResolvedLayer;
-      await add(location, digest, (delta) => onProgress({ type: "bytes", layer, delta }));
+      const { content } = layers[layer] as ResolvedLayer;
+      await add(content, digest, (delta) => onProgress({ type: "bytes", layer, delta }));
     } catch (error) {
       throw within(error, `Cannot copy layer ${layer + 1} of ${layers.length}`, {
         layer: layer + 1,
@@ -181,17 +182,18 @@ async function describeParts(
 }
 
 async function describeLayer(
-  { location, digest, diffId }: ResolvedLayer,
+  { content, digest, diffId }: ResolvedLayer,
   how: Pick<AddOptions, "engine" | "signal">,
 ): Promise<Descriptor> {
-  const compression = compressionOf(location);
+  if (!isLocation(content)) throw new TypeError("only layers of archives have no descriptors");
+  const compression = compressionOf(content);
   const suffix = compression === "none" ? "" : `+${compression}`;
   // A plain tar's digest is its diffID: so nothing is read twice, and a wrong one is found here.
   const known = digest ?? (compression === "none" ? diffId : null);
   return {
     mediaType: `application/vnd.oci.image.layer.v1.tar${suffix}`,
-    digest: known ?? await digestLocation(location, how),
-    size: location.length,
+    digest: known ?? await digestLocation(content, how),
+    size: content.length,
   };
 }
 

@@ -48,7 +48,7 @@ export interface SquashOptions {
 
 /** The one layer of a squashed image. */
 export interface SquashedLayer {
-  readonly location: BlobLocation;
+  readonly content: BlobLocation;
   readonly digest: Digest;
   readonly size: number;
   readonly diffId: Digest;
@@ -105,10 +105,10 @@ export async function squashImage(
     const how = { staging: staging.path, engine, signal };
     count(await store.blobs.add(bytes, descriptor.digest, how), bytes.length);
   }
-  const location = store.blobs.locate(layer.digest);
-  if (location !== null) {
+  const content = store.blobs.locate(layer.digest);
+  if (content !== null) {
     const { diffId } = packed;
-    await options.beforeTag?.({ ...layer, location, diffId, chainId: diffId });
+    await options.beforeTag?.({ ...layer, content, diffId, chainId: diffId });
   }
   await store.tag({ ...manifest.descriptor, platform: image.platform }, tag, signal);
   return {

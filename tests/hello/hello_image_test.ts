@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
+import type { BlobLocation } from "../../src/blob/location.ts";
 import { LayerfsError } from "../../src/errors.ts";
 import { HELLO_TEXT, writeHelloLayout } from "../../src/hello/hello_image.ts";
 import { parsePlatform } from "../../src/oci/platform.ts";
@@ -41,7 +42,7 @@ Deno.test("the layout resolves on both platforms, and every blob has the digest 
       assertEquals(`${image.platform.os}/${image.platform.architecture}`, name);
       assertEquals(image.config.config.cmd, ["/hello"]);
       const [layer] = image.layers;
-      const tar = gunzipSync(Deno.readFileSync(layer!.location.path));
+      const tar = gunzipSync(Deno.readFileSync((layer!.content as BlobLocation).path));
       assertEquals(layer!.diffId, `sha256:${createHash("sha256").update(tar).digest("hex")}`);
       assert(new TextDecoder().decode(tar).includes(HELLO_TEXT));
       const paths = (await gnuList(tar)).map((line) => line.split(" ").at(-1));

@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { isLocation } from "../../src/blob/content.ts";
 import { createHash } from "node:crypto";
 import { REF_NAME } from "../../src/oci/descriptor.ts";
 import { formatPlatform, parsePlatform } from "../../src/oci/platform.ts";
@@ -76,8 +77,8 @@ Deno.test("an image of both families, both algorithms and every compression", as
           assertEquals(image.configDigest as string, built.configDigest);
           assertEquals(image.layers.map(({ digest }) => String(digest)), built.layerDigests);
           assertEquals(image.layers.map(({ diffId }) => String(diffId)), built.diffIds);
-          for (const { location, digest } of image.layers) {
-            assertEquals(digestOf(readLocation(location), algorithm), String(digest));
+          for (const { content, digest } of image.layers) {
+            assertEquals(digestOf(readLocation(content), algorithm), String(digest));
           }
           const [base, top] = built.diffIds;
           const chain = createHash("sha256").update(`${base} ${top}`).digest("hex");
@@ -98,8 +99,10 @@ Deno.test("an archive of a layout gives the same image, read in place", async ()
       await resolveImage(archive, AMD64),
     ];
     assertEquals(archived.digest, plain.digest);
-    assertEquals(archived.layers[0]?.location.path, Deno.realPathSync(`${dir}/../a.tar`));
-    assertEquals(readLocation(archived.layers[0]!.location), TAR);
+    const { content } = archived.layers[0]!;
+    assert(isLocation(content));
+    assertEquals(content.path, Deno.realPathSync(`${dir}/../a.tar`));
+    assertEquals(readLocation(content), TAR);
   });
 });
 

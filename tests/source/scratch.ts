@@ -5,6 +5,7 @@
  */
 
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { type BlobContent, isLocation } from "../../src/blob/content.ts";
 import { type ErrorCode, LayerfsError } from "../../src/errors.ts";
 import type { Descriptor } from "../../src/oci/descriptor.ts";
 import { parseDigest } from "../../src/oci/digest.ts";
@@ -41,9 +42,9 @@ export function descriptorOf(bytes: Uint8Array, more: Partial<Descriptor> = {}):
 
 /** The bytes of a location, read without the code under test. */
 export function readLocation(
-  location: { path: string; offset: number; length: number } | null,
+  location: BlobContent | null,
 ): Uint8Array {
-  if (location === null) throw new TypeError("nothing was located");
+  if (location === null || !isLocation(location)) throw new TypeError("no file was located");
   using file = Deno.openSync(location.path);
   file.seekSync(location.offset, Deno.SeekMode.Start);
   const bytes = new Uint8Array(location.length);

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import type { BlobLocation } from "../../src/blob/location.ts";
 import { resolveImage } from "../../src/source/image.ts";
 import type { ImageStore } from "../../src/store/images.ts";
 import { squashImage, type SquashOptions } from "../../src/store/squash.ts";
@@ -54,7 +55,7 @@ Deno.test("an image is squashed to one layer, with its config but for the layers
     assertEquals(image.manifest?.layers.map(({ mediaType }) => mediaType), [
       `${oci}.layer.v1.tar+gzip`,
     ]);
-    const layer = readLocation(image.layers[0]!.location);
+    const layer = readLocation(image.layers[0]!.content);
     assertEquals(digestOf(layer), image.layers[0]!.digest as string);
     assertEquals(JSON.parse(new TextDecoder().decode(image.configBytes)), {
       architecture: "amd64",
@@ -82,7 +83,7 @@ Deno.test("an epoch is the date of the image, and no time in it is later", async
     assertEquals(image.config.created, "2023-11-14T22:13:20Z");
     assertEquals(image.config.history[0]?.created, "2023-11-14T22:13:20Z");
     assertEquals(image.layers[0]?.digest, flat.diffId);
-    const { path } = image.layers[0]!.location;
+    const { path } = image.layers[0]!.content as BlobLocation;
     const times = await output("tar", ["-tvf", path, "--utc", "--full-time", "--numeric-owner"]);
     const lines = new TextDecoder().decode(times).trim().split("\n");
     assertEquals(lines.map((line) => /2023-11-14 22:13:20/.test(line)), [true, true, true]);
