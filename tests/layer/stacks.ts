@@ -8,9 +8,10 @@
  */
 
 import { LayerApplier } from "../../src/layer/apply.ts";
+import { scanLayer } from "../../src/layer/scan_layer.ts";
 import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
 import { Tree } from "../../src/layer/tree.ts";
-import { unpackLayer } from "../../src/layer/unpack.ts";
+import { memoryStream } from "../fixtures/memory_stream.ts";
 import {
   dir,
   fifo,
@@ -29,7 +30,7 @@ export type Stack = readonly (readonly Uint8Array[])[];
 /**
  * Applies `layers` to `root` in one job.
  *
- * @param top a directory for blobs and scratch files
+ * @param top a directory for scratch files
  * @param base traits of the layers in `root`; null where there are none
  */
 export function applyJob(
@@ -45,17 +46,8 @@ export function applyJob(
   const tree = new Tree(root, scratch, asRoot, { traits, hasLayers: base !== null });
   try {
     for (const members of layers) {
-      const path = `${top}/layer.tar`;
-      const tar = tarball(members);
-      Deno.writeFileSync(path, tar);
-      const blob = {
-        location: { path, offset: 0, length: tar.length },
-        digest: null,
-        size: tar.length,
-        diffId: null,
-      };
-      const options = { engine: "wasm", onBytes: () => {}, isCancelled: () => false } as const;
-      unpackLayer(blob, (scanner) => new LayerApplier(tree, scanner, () => {}), options);
+      const stream = memoryStream(tarball(members));
+      scanLayer(stream, (scanner) => new LayerApplier(tree, scanner, () => {}));
       tree.special.flush();
     }
     const made = tree.finish();
