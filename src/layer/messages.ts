@@ -8,6 +8,7 @@ import type { BlobLocation } from "../blob/location.ts";
 import type { DigestEngine } from "../core/hasher.ts";
 import { type ErrorCode, type ErrorData, LayerfsError } from "../errors.ts";
 import type { Digest, DigestAlgorithm } from "../oci/digest.ts";
+import type { SharedOutcome, Spool } from "./extractor.ts";
 import type { LayerDigests } from "./layer_source.ts";
 import type { ReadResult } from "./read_layer.ts";
 import type { SharedRing } from "./ring.ts";
@@ -76,8 +77,12 @@ export interface TreeJob {
   readonly onTop?: boolean;
 }
 
-/** What the thread that writes is to do next: a tree, or to leave a stream out. */
+/**
+ * What the thread that writes is to do next: a tree, or to leave a stream out. At first it gets to
+ * know how the main thread will tell what became of the spools that it is asked to extract.
+ */
 export type WriteRequest =
+  | { readonly type: "begin"; readonly outcome: SharedOutcome }
   | { readonly type: "tree"; readonly job: TreeJob; readonly layers: readonly WriteLayer[] }
   | { readonly type: "skip"; readonly ring: SharedRing };
 
@@ -91,9 +96,10 @@ export interface TreeResult {
 
 /** What that thread says of a tree. The last one is "done" or "failed". */
 export type WriteMessage =
+  | { readonly type: "extract"; readonly spool: Spool }
   | { readonly type: "layer"; readonly layer: number }
   | { readonly type: "done"; readonly result: TreeResult }
-  /** `error` is null where the stream of the layer is broken, which its writer tells of. */
+  /** `error` is null where its stream is broken or a spool failed: others know why. */
   | { readonly type: "failed"; readonly layer: number; readonly error: SentError | null };
 
 /** An error on its way between threads, which keep only an Error's message otherwise. */

@@ -14,6 +14,7 @@ import { isLocation } from "../blob/content.ts";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError, within } from "../errors.ts";
 import { type Digest, digestAlgorithm } from "../oci/digest.ts";
+import { ExtractionQueue } from "./extractor.ts";
 import type { LayerBytes, LayerSource } from "./layer_source.ts";
 import {
   type DigestMessage,
@@ -62,7 +63,8 @@ export class LayerPipeline implements AsyncDisposable {
   readonly #rings: readonly SharedRing[];
   readonly #workers: Worker[] = [];
   readonly #writer: Worker;
-  readonly #pump: StreamPump;
+  readonly #pump = new StreamPump();
+  readonly #extraction = new ExtractionQueue();
   readonly #onAbort = () => this.#cancel();
   readonly #reads: readonly Pending<ReadResult | null>[];
   readonly #digests: readonly Pending<Digest | null>[];
@@ -70,7 +72,7 @@ export class LayerPipeline implements AsyncDisposable {
   #next = 0;
   #first = 0;
   /** What the writing thread says of the tree in hand. */
-  #tree: Pending<Exclude<WriteMessage, { type: "layer" }>> | null = null;
+  #tree: Pending<Extract<WriteMessage, { type: "done" | "failed" }>> | null = null;
   #isCancelled = false;
 
   /** Begins to read the layers ahead. @param layers in the order in which they will be applied */
@@ -82,7 +84,6 @@ export class LayerPipeline implements AsyncDisposable {
     this.#rings = layers.slice(0, RINGS).map(() => createRing(readers));
     this.#reads = layers.map(() => pending());
     this.#digests = layers.map(() => pending());
-    this.#pump = new StreamPump();
     options.signal.addEventListener("abort", this.#onAbort);
     this.#startInflating();
     if (isDigested) this.#startDigesting();
@@ -104,6 +105,8 @@ export class LayerPipeline implements AsyncDisposable {
     this.#tree = pending();
     this.#writer.postMessage({ type: "tree", job, layers } satisfies WriteRequest);
     const outcome = await this.#tree.promise;
+    // Whoever is told that the work has ended may take the tree away.
+    await this.#extraction.idle;
     if (outcome.type === "failed") {
       const { error, layer } = outcome;
       throw await this.#diagnose(first + layer, error === null ? null : received(error));
@@ -124,7 +127,7 @@ export class LayerPipeline implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#options.signal.removeEventListener("abort", this.#onAbort);
     this.#cancel();
-    await this.#pump.ended;
+    await Promise.all([this.#pump.ended, this.#extraction.idle]);
     for (const worker of this.#workers) worker.terminate();
   }
 
@@ -141,6 +144,7 @@ export class LayerPipeline implements AsyncDisposable {
     this.#isCancelled = true;
     for (const ring of this.#rings) cancelRing(ring);
     this.#pump.cancel();
+    this.#extraction.cancel();
   }
 
   #startInflating(): void {
@@ -182,9 +186,12 @@ export class LayerPipeline implements AsyncDisposable {
   #startWriting(): Worker {
     const worker = new Worker(new URL("./write_worker.ts", import.meta.url), { type: "module" });
     this.#watch(worker, (message: WriteMessage) => {
-      if (message.type !== "layer") this.#tree?.resolve(message);
+      if (message.type === "extract") this.#extraction.add(message.spool);
+      else if (message.type !== "layer") this.#tree?.resolve(message);
       else this.#options.onProgress({ type: "layer", layer: this.#first + message.layer });
     });
+    const { outcome } = this.#extraction;
+    worker.postMessage({ type: "begin", outcome } satisfies WriteRequest);
     return worker;
   }
 
@@ -216,9 +223,10 @@ export class LayerPipeline implements AsyncDisposable {
   /**
    * The error to tell of, where a layer could not be written.
    *
-   * @param error null where its stream was broken
+   * @param error null where its stream was broken, or a spool could not be extracted
    */
   async #diagnose(layer: number, error: Error | null): Promise<unknown> {
+    error ??= this.#extraction.error;
     if (error !== null && !isAboutContent(error)) return this.#label(error, layer);
     try {
       // A damaged blob is reported by its digest, whatever else its damage has led to.

@@ -22,7 +22,7 @@ import {
   putNumber,
   RECORD,
 } from "./skeleton_format.ts";
-import { writeAll } from "./special_files.ts";
+import { writeAll } from "./write_all.ts";
 import { scanLayer, type TarStreamSource } from "./scan_layer.ts";
 
 /** gzip at its level 1 takes as long and gives twice the bytes (measured). */

@@ -6,6 +6,7 @@
 
 import { printable } from "../errors.ts";
 import { LayerApplier } from "./apply.ts";
+import { ExtractionFailed, type Extractor, RemoteExtractor } from "./extractor.ts";
 import { sendable, type TreeJob, type TreeResult, type WriteLayer } from "./messages.ts";
 import type { WriteMessage, WriteRequest } from "./messages.ts";
 import { RingReader, type SharedRing, WRITE_READER } from "./ring.ts";
@@ -21,9 +22,17 @@ declare const self: {
   postMessage(message: WriteMessage): void;
 };
 
+let extractor: Extractor;
+
 self.onmessage = ({ data }) => {
   if (data.type === "tree") makeTree(data.job, data.layers);
-  else skip(data.ring);
+  else if (data.type === "skip") skip(data.ring);
+  else {
+    extractor = new RemoteExtractor(
+      data.outcome,
+      (spool) => self.postMessage({ type: "extract", spool }),
+    );
+  }
 };
 
 /** Tells how far it came, and how it ended. */
@@ -33,9 +42,14 @@ function makeTree(job: TreeJob, layers: readonly WriteLayer[]): void {
     const result = applyAll(job, layers, place);
     self.postMessage({ type: "done", result });
   } catch (error) {
-    const told = error instanceof StreamBroken ? null : sendable(error);
+    const told = isKnown(error) ? null : sendable(error);
     self.postMessage({ type: "failed", layer: place.layer, error: told });
   }
+}
+
+/** Whether the main thread knows better what has happened. */
+function isKnown(error: unknown): boolean {
+  return error instanceof StreamBroken || error instanceof ExtractionFailed;
 }
 
 /** @param place is kept at the layer in hand */
@@ -46,7 +60,7 @@ function applyAll(
 ): TreeResult {
   const warnings: string[] = [];
   const base = { traits: job.traits, hasLayers: job.onTop };
-  const tree = new Tree(job.root, job.scratch, job.asRoot, base);
+  const tree = new Tree(job.root, job.scratch, job.asRoot, extractor, base);
   try {
     for (const [index, layer] of layers.entries()) {
       place.layer = index;
@@ -54,10 +68,10 @@ function applyAll(
       self.postMessage({ type: "layer", layer: index });
     }
     const traits = tree.finish();
-    warnings.push(...tree.special.warnings);
+    warnings.push(...tree.spool.warnings);
     return { warnings: capped(warnings), traits };
   } finally {
-    tree.special.close();
+    tree.spool.close();
   }
 }
 
@@ -69,7 +83,7 @@ function applyLayer({ ring, skeleton }: WriteLayer, tree: Tree, warnings: string
       new LayerApplier(tree, scanner, (warning) => warnings.push(warning));
     if (skeleton === null) scanLayer(reader, visit);
     else scanWithSkeleton(reader, visit, skeleton);
-    tree.special.flush();
+    tree.spool.flush();
   } finally {
     // The others go on: whether the blob is what it should be tells more than what failed here.
     reader.finish();

@@ -18,6 +18,7 @@ import {
 } from "../../src/layer/verify_layer.ts";
 import { parseDigest } from "../../src/oci/digest.ts";
 import { digestOf } from "../fixtures/image.ts";
+import { extractNow } from "../fixtures/extract_now.ts";
 import { memoryStream } from "../fixtures/memory_stream.ts";
 import { tarball } from "../fixtures/tar.ts";
 import { IS_ROOT, output } from "../fixtures/tree.ts";
@@ -65,7 +66,7 @@ export function applyAll(
   o: ApplyOptions,
 ): void {
   const { dir, root } = applied;
-  const tree = new Tree(root, `${dir}/scratch`, applied.asRoot);
+  const tree = new Tree(root, `${dir}/scratch`, applied.asRoot, extractNow());
   try {
     layers.forEach((members, i) => {
       const tar = tarball(o.trailer === undefined ? members : [...members, o.trailer]);
@@ -77,7 +78,7 @@ export function applyAll(
     });
     tree.finish();
   } finally {
-    tree.special.close();
+    tree.spool.close();
   }
 }
 

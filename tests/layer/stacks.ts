@@ -11,6 +11,7 @@ import { LayerApplier } from "../../src/layer/apply.ts";
 import { scanLayer } from "../../src/layer/scan_layer.ts";
 import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
 import { Tree } from "../../src/layer/tree.ts";
+import { extractNow } from "../fixtures/extract_now.ts";
 import { memoryStream } from "../fixtures/memory_stream.ts";
 import {
   dir,
@@ -43,18 +44,18 @@ export function applyJob(
   const scratch = `${top}/scratch`;
   Deno.mkdirSync(scratch, { recursive: true });
   const traits = base ?? NO_TRAITS;
-  const tree = new Tree(root, scratch, asRoot, { traits, hasLayers: base !== null });
+  const tree = new Tree(root, scratch, asRoot, extractNow(), { traits, hasLayers: base !== null });
   try {
     for (const members of layers) {
       const stream = memoryStream(tarball(members));
       scanLayer(stream, (scanner) => new LayerApplier(tree, scanner, () => {}));
-      tree.special.flush();
+      tree.spool.flush();
     }
     const made = tree.finish();
     if ([...Deno.readDirSync(scratch)].length > 0) throw new Error("scratch files are left");
     return made;
   } finally {
-    tree.special.close();
+    tree.spool.close();
   }
 }
 
