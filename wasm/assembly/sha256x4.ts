@@ -12,6 +12,7 @@
  *   LANES_SCRATCH  the schedule in the same order, 16 words of four lanes
  */
 
+import { BLOCKS_A_CALL } from "./hash";
 import { alloc, HASH_STATE, heapReset, LANE_SIZE, LANES_SCRATCH, LANES_STATE } from "./memory";
 import { K, sha256Blocks, sha256Init, words } from "./sha256";
 
@@ -86,6 +87,7 @@ function scatter(lane: u32): void {
 /** Works `count` blocks at `p` into one lane: the other three wait. */
 export function laneBlocks(lane: u32, p: usize, count: u32): void {
   gather(lane);
+  for (; count > BLOCKS_A_CALL; count -= BLOCKS_A_CALL, p += BLOCKS_A_CALL << 6) sha256Blocks(p, BLOCKS_A_CALL);
   sha256Blocks(p, count);
   scatter(lane);
 }
@@ -103,7 +105,12 @@ export function laneDigest(lane: u32, p: usize): void {
  */
 export function lanesBlocks(mask: u32, p0: usize, p1: usize, p2: usize, p3: usize, count: u32): void {
   const s0 = state(0), s1 = state(1), s2 = state(2), s3 = state(3), s4 = state(4), s5 = state(5), s6 = state(6), s7 = state(7);
-  rounds(p0, p1, p2, p3, count);
+  while (count) {
+    const part = min(count, BLOCKS_A_CALL), size = part << 6;
+    rounds(p0, p1, p2, p3, part);
+    p0 += size; p1 += size; p2 += size; p3 += size;
+    count -= part;
+  }
   if (mask == 15) return;
   const taking = i32x4(-<i32>(mask & 1), -<i32>(mask >> 1 & 1), -<i32>(mask >> 2 & 1), -<i32>(mask >> 3 & 1));
   keep(0, s0, taking); keep(1, s1, taking); keep(2, s2, taking); keep(3, s3, taking);
