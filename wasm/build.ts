@@ -32,7 +32,8 @@ const IN_ORDER: ReadonlySet<string> = new Set(["sha256/sha256Blocks", "sha256x4/
 /** For those: what neither moves computations nor adds any. */
 const CALM_PASSES = [
   "vacuum",
-  "precompute",
+  // Only what is a constant in the module is one for V8, which then checks no bounds.
+  "precompute-propagate",
   "optimize-instructions",
   "remove-unused-names",
   "merge-blocks",

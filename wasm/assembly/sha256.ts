@@ -9,15 +9,15 @@
  * Why it is written as it is (speed measured in V8 as Deno runs it on an AMD Zen 4, alternating
  * runs; 1 is all rounds and the schedule scalar, in locals):
  *
- *   1.47  this
- *   1.43  the words and constants through lanes of the vector, not through memory
+ *   1.51  this
+ *   1.45  the words and constants through lanes of the vector, not through memory
  *   1.39  this, compiled with all of Binaryen's passes: see wasm/build.ts
  *   1.05  to 1.35: HASH_WK above the address 127, where its displacement takes four bytes
  *   1.21  the schedule of four blocks at a time, one in each lane of a vector
- *   1.40  two messages in one loop, in total: registers run out
+ *   1.44  two messages in one loop, in total: registers run out
  *   0.85  hash-wasm's compiled C
  *
- * It fills what there is: a block takes 2,450 instructions and 440 cycles.
+ * It nearly fills what there is: a block takes 2,400 instructions in 440 cycles, of six at most each.
  *
  * Deno checks the bounds of every access to memory, unless its address is a constant: hence the
  * fixed places of HASH_WK and of the constants.
@@ -58,25 +58,25 @@ export const K: usize = memory.data<u32>([
   return i8x16.shuffle(x, x, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
 }
 
-/** Four words of the schedule out of the sixteen before them. */
+/** Four words of the schedule out of the sixteen before them. `zero` is made once, for all. */
 // @ts-ignore: decorator
-@inline function next(v0: v128, v1: v128, v2: v128, v3: v128): v128 {
+@inline function next(v0: v128, v1: v128, v2: v128, v3: v128, zero: v128): v128 {
   const nine = i8x16.shuffle(v2, v3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19);
   const one = i8x16.shuffle(v0, v1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19);
   let w = i32x4.add(i32x4.add(v0, nine), s0(one));
   // The last two depend on the first two.
   const low = s1(i32x4.shuffle(v3, v3, 2, 2, 3, 3));
-  w = i32x4.add(w, high64(i32x4.shuffle(low, low, 0, 0, 0, 2)));
+  w = i32x4.add(w, high64(i32x4.shuffle(low, low, 0, 0, 0, 2), zero));
   const high = s1(i32x4.shuffle(w, w, 0, 0, 1, 1));
-  return i32x4.add(w, low64(i32x4.shuffle(high, high, 0, 2, 0, 0)));
+  return i32x4.add(w, low64(i32x4.shuffle(high, high, 0, 2, 0, 0), zero));
 }
 
 /** The upper half of `x`, below zeros. */
 // @ts-ignore: decorator
-@inline function high64(x: v128): v128 { return i8x16.shuffle(x, i32x4.splat(0), 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23); }
+@inline function high64(x: v128, zero: v128): v128 { return i8x16.shuffle(x, zero, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23); }
 /** The lower half of `x`, above zeros. */
 // @ts-ignore: decorator
-@inline function low64(x: v128): v128 { return i8x16.shuffle(i32x4.splat(0), x, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23); }
+@inline function low64(x: v128, zero: v128): v128 { return i8x16.shuffle(zero, x, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23); }
 
 /** Puts four words of the schedule into the ring, and `k` bytes on in the table their constants. */
 // @ts-ignore: decorator
@@ -111,6 +111,7 @@ export function sha256Blocks(p: usize, count: u32): void {
   let e = load<u32>(HASH_STATE, 16), f = load<u32>(HASH_STATE, 20), g = load<u32>(HASH_STATE, 24), h = load<u32>(HASH_STATE, 28);
   // maj(a, b, c) is (a ^ b) & (b ^ c) ^ b, and the a ^ b of a round is the b ^ c of the next.
   let t: u32, x: u32, y = b ^ c;
+  const zero = i32x4(0, 0, 0, 0);
   let v0 = words(p, 0), v1 = words(p, 16), v2 = words(p, 32), v3 = words(p, 48);
   put(0, v0, 0); put(16, v1, 16); put(32, v2, 32); put(48, v3, 48);
   for (;;) {
@@ -118,40 +119,40 @@ export function sha256Blocks(p: usize, count: u32): void {
     if (--count) p += 64;
     t = S1(e); t += h + wk(0); t += ch(e, f, g); d += t; x = a ^ b; t += x & y ^ b; h = t + S0(a); t = S1(d); t += g + wk(4); t += ch(d, e, f); c += t; y = h ^ a; t += y & x ^ a; g = t + S0(h);
     t = S1(c); t += f + wk(8); t += ch(c, d, e); b += t; x = g ^ h; t += x & y ^ h; f = t + S0(g); t = S1(b); t += e + wk(12); t += ch(b, c, d); a += t; y = f ^ g; t += y & x ^ g; e = t + S0(f);
-    v0 = next(v0, v1, v2, v3); put(0, v0, 64);
+    v0 = next(v0, v1, v2, v3, zero); put(0, v0, 64);
     t = S1(a); t += d + wk(16); t += ch(a, b, c); h += t; x = e ^ f; t += x & y ^ f; d = t + S0(e); t = S1(h); t += c + wk(20); t += ch(h, a, b); g += t; y = d ^ e; t += y & x ^ e; c = t + S0(d);
     t = S1(g); t += b + wk(24); t += ch(g, h, a); f += t; x = c ^ d; t += x & y ^ d; b = t + S0(c); t = S1(f); t += a + wk(28); t += ch(f, g, h); e += t; y = b ^ c; t += y & x ^ c; a = t + S0(b);
-    v1 = next(v1, v2, v3, v0); put(16, v1, 80);
+    v1 = next(v1, v2, v3, v0, zero); put(16, v1, 80);
     t = S1(e); t += h + wk(32); t += ch(e, f, g); d += t; x = a ^ b; t += x & y ^ b; h = t + S0(a); t = S1(d); t += g + wk(36); t += ch(d, e, f); c += t; y = h ^ a; t += y & x ^ a; g = t + S0(h);
     t = S1(c); t += f + wk(40); t += ch(c, d, e); b += t; x = g ^ h; t += x & y ^ h; f = t + S0(g); t = S1(b); t += e + wk(44); t += ch(b, c, d); a += t; y = f ^ g; t += y & x ^ g; e = t + S0(f);
-    v2 = next(v2, v3, v0, v1); put(32, v2, 96);
+    v2 = next(v2, v3, v0, v1, zero); put(32, v2, 96);
     t = S1(a); t += d + wk(48); t += ch(a, b, c); h += t; x = e ^ f; t += x & y ^ f; d = t + S0(e); t = S1(h); t += c + wk(52); t += ch(h, a, b); g += t; y = d ^ e; t += y & x ^ e; c = t + S0(d);
     t = S1(g); t += b + wk(56); t += ch(g, h, a); f += t; x = c ^ d; t += x & y ^ d; b = t + S0(c); t = S1(f); t += a + wk(60); t += ch(f, g, h); e += t; y = b ^ c; t += y & x ^ c; a = t + S0(b);
-    v3 = next(v3, v0, v1, v2); put(48, v3, 112);
+    v3 = next(v3, v0, v1, v2, zero); put(48, v3, 112);
     t = S1(e); t += h + wk(0); t += ch(e, f, g); d += t; x = a ^ b; t += x & y ^ b; h = t + S0(a); t = S1(d); t += g + wk(4); t += ch(d, e, f); c += t; y = h ^ a; t += y & x ^ a; g = t + S0(h);
     t = S1(c); t += f + wk(8); t += ch(c, d, e); b += t; x = g ^ h; t += x & y ^ h; f = t + S0(g); t = S1(b); t += e + wk(12); t += ch(b, c, d); a += t; y = f ^ g; t += y & x ^ g; e = t + S0(f);
-    v0 = next(v0, v1, v2, v3); put(0, v0, 128);
+    v0 = next(v0, v1, v2, v3, zero); put(0, v0, 128);
     t = S1(a); t += d + wk(16); t += ch(a, b, c); h += t; x = e ^ f; t += x & y ^ f; d = t + S0(e); t = S1(h); t += c + wk(20); t += ch(h, a, b); g += t; y = d ^ e; t += y & x ^ e; c = t + S0(d);
     t = S1(g); t += b + wk(24); t += ch(g, h, a); f += t; x = c ^ d; t += x & y ^ d; b = t + S0(c); t = S1(f); t += a + wk(28); t += ch(f, g, h); e += t; y = b ^ c; t += y & x ^ c; a = t + S0(b);
-    v1 = next(v1, v2, v3, v0); put(16, v1, 144);
+    v1 = next(v1, v2, v3, v0, zero); put(16, v1, 144);
     t = S1(e); t += h + wk(32); t += ch(e, f, g); d += t; x = a ^ b; t += x & y ^ b; h = t + S0(a); t = S1(d); t += g + wk(36); t += ch(d, e, f); c += t; y = h ^ a; t += y & x ^ a; g = t + S0(h);
     t = S1(c); t += f + wk(40); t += ch(c, d, e); b += t; x = g ^ h; t += x & y ^ h; f = t + S0(g); t = S1(b); t += e + wk(44); t += ch(b, c, d); a += t; y = f ^ g; t += y & x ^ g; e = t + S0(f);
-    v2 = next(v2, v3, v0, v1); put(32, v2, 160);
+    v2 = next(v2, v3, v0, v1, zero); put(32, v2, 160);
     t = S1(a); t += d + wk(48); t += ch(a, b, c); h += t; x = e ^ f; t += x & y ^ f; d = t + S0(e); t = S1(h); t += c + wk(52); t += ch(h, a, b); g += t; y = d ^ e; t += y & x ^ e; c = t + S0(d);
     t = S1(g); t += b + wk(56); t += ch(g, h, a); f += t; x = c ^ d; t += x & y ^ d; b = t + S0(c); t = S1(f); t += a + wk(60); t += ch(f, g, h); e += t; y = b ^ c; t += y & x ^ c; a = t + S0(b);
-    v3 = next(v3, v0, v1, v2); put(48, v3, 176);
+    v3 = next(v3, v0, v1, v2, zero); put(48, v3, 176);
     t = S1(e); t += h + wk(0); t += ch(e, f, g); d += t; x = a ^ b; t += x & y ^ b; h = t + S0(a); t = S1(d); t += g + wk(4); t += ch(d, e, f); c += t; y = h ^ a; t += y & x ^ a; g = t + S0(h);
     t = S1(c); t += f + wk(8); t += ch(c, d, e); b += t; x = g ^ h; t += x & y ^ h; f = t + S0(g); t = S1(b); t += e + wk(12); t += ch(b, c, d); a += t; y = f ^ g; t += y & x ^ g; e = t + S0(f);
-    v0 = next(v0, v1, v2, v3); put(0, v0, 192);
+    v0 = next(v0, v1, v2, v3, zero); put(0, v0, 192);
     t = S1(a); t += d + wk(16); t += ch(a, b, c); h += t; x = e ^ f; t += x & y ^ f; d = t + S0(e); t = S1(h); t += c + wk(20); t += ch(h, a, b); g += t; y = d ^ e; t += y & x ^ e; c = t + S0(d);
     t = S1(g); t += b + wk(24); t += ch(g, h, a); f += t; x = c ^ d; t += x & y ^ d; b = t + S0(c); t = S1(f); t += a + wk(28); t += ch(f, g, h); e += t; y = b ^ c; t += y & x ^ c; a = t + S0(b);
-    v1 = next(v1, v2, v3, v0); put(16, v1, 208);
+    v1 = next(v1, v2, v3, v0, zero); put(16, v1, 208);
     t = S1(e); t += h + wk(32); t += ch(e, f, g); d += t; x = a ^ b; t += x & y ^ b; h = t + S0(a); t = S1(d); t += g + wk(36); t += ch(d, e, f); c += t; y = h ^ a; t += y & x ^ a; g = t + S0(h);
     t = S1(c); t += f + wk(40); t += ch(c, d, e); b += t; x = g ^ h; t += x & y ^ h; f = t + S0(g); t = S1(b); t += e + wk(44); t += ch(b, c, d); a += t; y = f ^ g; t += y & x ^ g; e = t + S0(f);
-    v2 = next(v2, v3, v0, v1); put(32, v2, 224);
+    v2 = next(v2, v3, v0, v1, zero); put(32, v2, 224);
     t = S1(a); t += d + wk(48); t += ch(a, b, c); h += t; x = e ^ f; t += x & y ^ f; d = t + S0(e); t = S1(h); t += c + wk(52); t += ch(h, a, b); g += t; y = d ^ e; t += y & x ^ e; c = t + S0(d);
     t = S1(g); t += b + wk(56); t += ch(g, h, a); f += t; x = c ^ d; t += x & y ^ d; b = t + S0(c); t = S1(f); t += a + wk(60); t += ch(f, g, h); e += t; y = b ^ c; t += y & x ^ c; a = t + S0(b);
-    v3 = next(v3, v0, v1, v2); put(48, v3, 240);
+    v3 = next(v3, v0, v1, v2, zero); put(48, v3, 240);
     t = S1(e); t += h + wk(0); t += ch(e, f, g); d += t; x = a ^ b; t += x & y ^ b; h = t + S0(a); t = S1(d); t += g + wk(4); t += ch(d, e, f); c += t; y = h ^ a; t += y & x ^ a; g = t + S0(h);
     t = S1(c); t += f + wk(8); t += ch(c, d, e); b += t; x = g ^ h; t += x & y ^ h; f = t + S0(g); t = S1(b); t += e + wk(12); t += ch(b, c, d); a += t; y = f ^ g; t += y & x ^ g; e = t + S0(f);
     v0 = words(p, 0); put(0, v0, 0);
