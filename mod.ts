@@ -89,6 +89,7 @@ export { validateImage, type Validation } from "./src/validate/validate.ts";
 export { HELLO_TAG, HELLO_TEXT, writeHelloLayout } from "./src/hello/hello_image.ts";
 export { resolveImage } from "./src/source/image.ts";
 export type { ResolvedImage, ResolvedLayer } from "./src/source/image.ts";
+export type { BlobContent, BlobStream } from "./src/blob/content.ts";
 export type { BlobLocation } from "./src/blob/location.ts";
 
 // Registries.

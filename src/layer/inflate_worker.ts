@@ -4,6 +4,8 @@
  * @module
  */
 
+import { createHasher, formatDigest, type Hasher } from "../core/hasher.ts";
+import { type Digest, digestAlgorithm } from "../oci/digest.ts";
 import { type BlobInput, FileInput, InputFailed, RingInput } from "./blob_input.ts";
 import {
   type InflateLayer,
@@ -11,7 +13,7 @@ import {
   type InflateRequest,
   sendable,
 } from "./messages.ts";
-import { readLayer } from "./read_layer.ts";
+import { readLayer, type TarSink } from "./read_layer.ts";
 import { RingWriter } from "./ring.ts";
 
 declare const self: {
@@ -19,25 +21,59 @@ declare const self: {
   postMessage(message: InflateMessage): void;
 };
 
-self.onmessage = ({ data: { layers, engine } }) => {
-  layers.every((layer, index) => inflate(index, layer, engine));
+self.onmessage = ({ data: { layers, ...how } }) => {
+  layers.every((layer, index) => inflate(index, layer, how));
 };
 
 /** @returns whether the next layer is to be read */
-function inflate(index: number, layer: InflateLayer, engine: InflateRequest["engine"]): boolean {
-  const sink = new RingWriter(layer.ring);
+function inflate(
+  index: number,
+  layer: InflateLayer,
+  { engine, isAlone }: Omit<InflateRequest, "layers">,
+): boolean {
+  const ring = new RingWriter(layer.ring);
   try {
-    sink.begin();
-    using input = open(index, layer, () => sink.checkCancelled());
-    const result = readLayer(input, layer, sink, engine);
-    self.postMessage({ type: "read", layer: index, result });
-    sink.end(result === null ? "dropped" : "ended");
+    ring.begin();
+    using input = open(index, layer, () => ring.checkCancelled());
+    const hashed = isAlone && layer.diffId !== null
+      ? new HashingSink(ring, createHasher(digestAlgorithm(layer.diffId), engine))
+      : null;
+    const result = readLayer(input, layer, hashed ?? ring, engine);
+    const diffId = result === null ? null : hashed?.digest() ?? null;
+    self.postMessage({ type: "read", layer: index, result, diffId });
+    ring.end(result === null ? "dropped" : "ended");
     return true;
   } catch (error) {
     const told = error instanceof InputFailed ? null : sendable(error);
     self.postMessage({ type: "failed", layer: index, error: told });
-    sink.end("failed");
+    ring.end("failed");
     return false;
+  }
+}
+
+/** Computes the digest of what it passes on. */
+class HashingSink implements TarSink {
+  readonly #sink: TarSink;
+  readonly #hasher: Hasher;
+  #room: Uint8Array | null = null;
+
+  constructor(sink: TarSink, hasher: Hasher) {
+    this.#sink = sink;
+    this.#hasher = hasher;
+  }
+
+  reserve(): Uint8Array | null {
+    this.#room = this.#sink.reserve();
+    return this.#room;
+  }
+
+  commit(length: number): void {
+    if (this.#room !== null) this.#hasher.update(this.#room.subarray(0, length));
+    this.#sink.commit(length);
+  }
+
+  digest(): Digest {
+    return formatDigest(this.#hasher.algorithm, this.#hasher.digest());
   }
 }
 

@@ -25,6 +25,8 @@ export interface InflateLayer extends LayerDigests {
 export interface InflateRequest {
   readonly layers: readonly InflateLayer[];
   readonly engine: DigestEngine;
+  /** Whether it computes the diffIDs as well. */
+  readonly isAlone: boolean;
 }
 
 /**
@@ -34,7 +36,13 @@ export interface InflateRequest {
  */
 export type InflateMessage =
   | { readonly type: "bytes"; readonly layer: number; readonly delta: number }
-  | { readonly type: "read"; readonly layer: number; readonly result: ReadResult | null }
+  | {
+    readonly type: "read";
+    readonly layer: number;
+    readonly result: ReadResult | null;
+    /** Null where somebody else computes it, or nobody. */
+    readonly diffId: Digest | null;
+  }
   | { readonly type: "failed"; readonly layer: number; readonly error: SentError | null };
 
 /** The work of the thread that computes diffIDs: all layers, in this order. */

@@ -36,6 +36,12 @@ import { StreamPump } from "./stream_pump.ts";
 /** Tar streams that are in the making at a time: the one being written, and one read ahead. */
 const RINGS = 2;
 
+/**
+ * Bytes of blobs from which on a thread of their own computes the diffIDs: below, it takes longer to
+ * start than it saves (measured).
+ */
+const LARGE_BYTES = 4 * 1024 * 1024;
+
 /** How layers are applied. */
 export interface PipelineOptions {
   readonly engine: DigestEngine;
@@ -79,14 +85,14 @@ export class LayerPipeline implements AsyncDisposable {
   constructor(layers: readonly LayerSource[], options: PipelineOptions) {
     this.#layers = layers;
     this.#options = options;
-    const isDigested = layers.some(({ diffId }) => diffId !== null);
-    const readers = isDigested ? 2 : 1;
-    this.#rings = layers.slice(0, RINGS).map(() => createRing(readers));
+    const bytes = layers.reduce((sum, { content }) => sum + content.length, 0);
+    const isLarge = bytes >= LARGE_BYTES;
+    this.#rings = layers.slice(0, RINGS).map(() => createRing(isLarge ? 2 : 1));
     this.#reads = layers.map(() => pending());
     this.#digests = layers.map(() => pending());
     options.signal.addEventListener("abort", this.#onAbort);
-    this.#startInflating();
-    if (isDigested) this.#startDigesting();
+    this.#startInflating(!isLarge);
+    if (isLarge) this.#startDigesting();
     this.#writer = this.#startWriting();
     if (options.signal.aborted) this.#cancel();
   }
@@ -149,12 +155,15 @@ export class LayerPipeline implements AsyncDisposable {
     this.#extraction.cancel();
   }
 
-  #startInflating(): void {
+  /** @param isAlone whether the thread computes the diffIDs as well */
+  #startInflating(isAlone: boolean): void {
     const worker = new Worker(new URL("./inflate_worker.ts", import.meta.url), { type: "module" });
     this.#watch(worker, (message: InflateMessage) => {
       if (message.type === "bytes") this.#options.onProgress(message);
-      else if (message.type === "read") this.#reads[message.layer]!.resolve(message.result);
-      else this.#reads[message.layer]!.reject(this.#inputError(message.layer, message.error));
+      else if (message.type === "read") {
+        this.#reads[message.layer]!.resolve(message.result);
+        if (isAlone) this.#digests[message.layer]!.resolve(message.diffId);
+      } else this.#reads[message.layer]!.reject(this.#inputError(message.layer, message.error));
     });
     const layers = this.#layers.map((layer, index): InflateLayer => {
       const { content, digest, size, diffId } = layer;
@@ -163,7 +172,8 @@ export class LayerPipeline implements AsyncDisposable {
         : { ring: this.#pump.add(index, content), length: content.length };
       return { blob, digest, size, diffId, ring: this.#ring(index) };
     });
-    worker.postMessage({ layers, engine: this.#options.engine } satisfies InflateRequest);
+    const { engine } = this.#options;
+    worker.postMessage({ layers, engine, isAlone } satisfies InflateRequest);
     this.#pump.start();
   }
 

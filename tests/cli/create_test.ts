@@ -70,7 +70,9 @@ Deno.test("the demo works without a runtime, and says what it leaves out", async
   const flags = config.tasks.demo.command.split(" ").slice(2);
   assert(flags.at(-1) === "src/cli/demo.ts");
   try {
-    for (const name of ["cp", "du"]) await Deno.symlink(`/usr/bin/${name}`, `${bin}/${name}`);
+    for (const name of ["cp", "du", "tar"]) {
+      await Deno.symlink(`/usr/bin/${name}`, `${bin}/${name}`);
+    }
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", ...flags],
       cwd: new URL("../../", import.meta.url),
