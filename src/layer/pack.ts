@@ -15,6 +15,7 @@ import type { Digest, DigestAlgorithm } from "../oci/digest.ts";
 import { isInterrupted, runStreaming } from "../process.ts";
 import { storageError } from "../system_error.ts";
 import { ROOTLESS_XATTR } from "./rootless.ts";
+import { XATTR_OPTIONS } from "./fingerprints.ts";
 import { PackedFile } from "./packed_file.ts";
 
 /** How a tree is packed. */
@@ -46,17 +47,6 @@ export interface PackedLayer {
   /** What was left out, for people to read. */
   readonly warnings: readonly string[];
 }
-
-/**
- * Extended attributes that are of the machine or of overlayfs and not of the tree, as umoci has it.
- * tar compares the name as a whole, and "*" goes on over dots.
- */
-const FOREIGN_XATTRS = [
-  "trusted.overlay.*",
-  "user.overlay.*",
-  "security.selinux",
-  "system.nfs4_acl",
-];
 
 /** How tar begins a message: with its name, which Deno may have turned into a path. */
 const TAR_SAYS = /^(?:\/\S*\/)?tar: /;
@@ -96,7 +86,7 @@ export async function packTree(
     const args = tarArguments(options);
     const result = await runStreaming("tar", args, async (bytes) => {
       try {
-        scan(scanner, visitor, bytes);
+        scanner.write(bytes, visitor);
       } catch (error) {
         throw within(error, action);
       }
@@ -123,27 +113,11 @@ function tarArguments({ latest }: PackOptions): string[] {
     "--numeric-owner",
     // An ordinary user's own files are root's in his user namespace, and as his images have them.
     ...(Deno.uid() === 0 ? [] : ["--owner=0", "--group=0"]),
-    "--xattrs",
-    "--xattrs-include=*",
-    ...FOREIGN_XATTRS.map((name) => `--xattrs-exclude=${name}`),
+    ...XATTR_OPTIONS,
     ...(latest === undefined ? [] : [`--mtime=@${latest}`, "--clamp-mtime"]),
     "--",
     ".",
   ];
-}
-
-function scan(
-  scanner: TarScanner,
-  visitor: { entry(entry: TarEntry): void; data(): void; end(): void },
-  bytes: Uint8Array,
-): void {
-  for (let at = 0; at < bytes.length;) {
-    const { window } = scanner;
-    const part = bytes.subarray(at, at + window.length);
-    window.set(part);
-    scanner.feed(part.length, visitor);
-    at += part.length;
-  }
 }
 
 /** An ordinary user's files have other owners on record only, which tar cannot write for them. */

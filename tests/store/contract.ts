@@ -16,6 +16,7 @@
  */
 
 import { IS_ROOT } from "../fixtures/tree.ts";
+import { CHANGE_TESTS } from "./contract_changes.ts";
 import { CONTAINER_TESTS } from "./contract_containers.ts";
 import { CONTENT_TESTS } from "./contract_content.ts";
 import { type ContractOptions, type DriverUnderTest, Ground } from "./contract_ground.ts";
@@ -41,6 +42,7 @@ export function driverContract(
     ...VIEW_TESTS,
     ...CONTENT_TESTS,
     ...CONTAINER_TESTS,
+    ...CHANGE_TESTS,
     ...STACK_TESTS,
   ];
   const reason = options.skip === undefined ? "" : ` (skipped: ${options.skip})`;
