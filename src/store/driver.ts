@@ -119,8 +119,9 @@ export interface Driver {
    */
   unmountRootfs(container: ContainerRootfs): Promise<void>;
   /**
-   * Where a root filesystem, which is mounted, may differ from the tree of its top layer: by what the
-   * driver knows anyway, without a walk through both trees where it can (see layer/tree_changes.ts).
+   * Where a root filesystem may differ from the tree of its top layer, both of which are mounted: by
+   * what the driver knows anyway, without a walk through the two where it can (see
+   * layer/tree_changes.ts).
    */
   changedPaths(container: ContainerRootfs): Promise<Candidates>;
   /**

@@ -73,8 +73,8 @@ async function changes(
   container: ContainerRootfs,
   top: LayerRecord | null,
 ): Promise<string[]> {
-  const candidates = await ground.driver.changedPaths(container);
   return await withLower(ground, top, async (root) => {
+    const candidates = await ground.driver.changedPaths(container);
     const options = { scratch: ground.scratch };
     const { changes, names } = await treeChanges(root, container.rootfs, candidates, options);
     return changes.map(({ kind, path }) => {

@@ -28,9 +28,10 @@ const NO_ANSWER = /unrecognized command 'diff'|Unable to determine path or stats
 const XATTRS = "/<xattrdir>";
 
 /**
- * Where `dataset` may differ from `snapshot`, which it is a clone of.
+ * Where `dataset` may differ from `snapshot`, which it is a clone of. The dataset of the snapshot must
+ * be mounted too (2.1, 2.3, else: "Cannot diff an unmounted snapshot").
  *
- * @param place where it is mounted
+ * @param place where `dataset` is mounted
  */
 export async function diffDataset(
   snapshot: string,
