@@ -1,5 +1,5 @@
 /**
- * Fingerprints of files: content, extended attributes, targets, numbers of devices. One tar(1) reads
+ * Fingerprints of files: content, time, extended attributes, targets, numbers of devices. One tar(1) reads
  * them all, as it knows every kind of file, and names that Deno cannot say.
  *
  * @module
@@ -63,7 +63,7 @@ export interface FingerprintOptions {
 
 /**
  * A text for each of `paths`, in their order: the same for two files that differ at most in name,
- * owner, mode and times.
+ * owner and mode.
  *
  * @param names what the tokens in `paths` stand for
  * @throws {LayerfsError} `conflict` where a file changes meanwhile, or is gone
@@ -105,10 +105,13 @@ export async function fingerprints(
 }
 
 /** Begins a fingerprint by what is said of a file beside its content. */
-function begin({ type, size, linkPath, linkBytes, major, minor, xattrs }: TarEntry): Hash {
+function begin(entry: TarEntry): Hash {
+  const { type, size, mtime, linkPath, linkBytes, major, minor, xattrs } = entry;
   const hash = createHash("sha256");
   const target = linkBytes === null ? linkPath : linkBytes.toHex();
-  hash.update(JSON.stringify([type, size, target, linkBytes !== null, major, minor]));
+  const { seconds, nanoseconds } = mtime;
+  const facts = [type, size, seconds, nanoseconds, target, linkBytes !== null, major, minor];
+  hash.update(JSON.stringify(facts));
   for (const [name, value] of [...xattrs ?? []].sort(([a], [b]) => a < b ? -1 : 1)) {
     hash.update(`\n${JSON.stringify(name)} ${value.length} `).update(value);
   }

@@ -58,7 +58,7 @@ export interface TreeChanges {
   readonly ignored: ReadonlySet<string>;
 }
 
-/** Nanoseconds: a time that is a multiple may come from a filesystem that keeps no fractions. */
+/** Nanoseconds: a time that is a multiple may come from something that tells no fractions. */
 const SECOND = 1_000_000_000n;
 
 /**
@@ -93,7 +93,7 @@ export async function treeChanges(
 
 class Comparison {
   readonly found = new Map<string, Change>();
-  /** Paths of what is the same but for content and extended attributes, which are to be read. */
+  /** Paths of what is the same but for times, content and extended attributes, which are to be read. */
   readonly doubtful: string[] = [];
   /** See {@linkcode TreeChanges.ignored}. */
   readonly ignored = new Set<string>();
@@ -216,11 +216,13 @@ class Comparison {
   }
 }
 
-/** Whether two files are the same by what lstat(2) says. Sizes of directories say nothing. */
+/**
+ * Whether two files are the same by what lstat(2) says; not by their times, which Deno tells too
+ * coarsely (see SeenFile): fingerprints have them. Sizes of directories say nothing.
+ */
 function isAlike(one: SeenFile, other: SeenFile): boolean {
   return one.kind === other.kind && one.mode === other.mode && one.uid === other.uid &&
-    one.gid === other.gid && one.mtime === other.mtime &&
-    (one.kind === "directory" || one.size === other.size);
+    one.gid === other.gid && (one.kind === "directory" || one.size === other.size);
 }
 
 function inOrder(changes: readonly Change[], names: RawNames): Change[] {

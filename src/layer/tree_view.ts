@@ -34,8 +34,9 @@ export interface SeenFile {
   readonly gid: number;
   /** Bytes. */
   readonly size: bigint;
-  /** Nanoseconds since 1970, as `ctime`. */
+  /** Nanoseconds since 1970. Deno tells whole milliseconds only (measured, 2.9.6), find all. */
   readonly mtime: bigint;
+  /** The same; Deno tells whole seconds only. */
   readonly ctime: bigint;
   /** Device number of its filesystem. */
   readonly device: bigint;
