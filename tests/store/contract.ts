@@ -17,6 +17,7 @@
 
 import { IS_ROOT } from "../fixtures/tree.ts";
 import { CHANGE_TESTS } from "./contract_changes.ts";
+import { COMMIT_TESTS } from "./contract_commit.ts";
 import { CONTAINER_TESTS } from "./contract_containers.ts";
 import { CONTENT_TESTS } from "./contract_content.ts";
 import { type ContractOptions, type DriverUnderTest, Ground } from "./contract_ground.ts";
@@ -43,6 +44,7 @@ export function driverContract(
     ...CONTENT_TESTS,
     ...CONTAINER_TESTS,
     ...CHANGE_TESTS,
+    ...COMMIT_TESTS,
     ...STACK_TESTS,
   ];
   const reason = options.skip === undefined ? "" : ` (skipped: ${options.skip})`;
