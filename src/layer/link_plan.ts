@@ -2,7 +2,7 @@
  * How hard links are told in a layer.
  *
  * A name that the layers below have too, and that has not changed, needs no entry: the file keeps its
- * inode, and new names link to it. Where names part that were one file, each part but what changed
+ * inode, and new names link to it. Of a new file, one name is packed, and the others link to that. Where names part that were one file, each part but what changed
  * is packed anew, as a layer cannot say otherwise that two names are two files.
  *
  * @module
@@ -14,7 +14,10 @@ import type { TreeChanges } from "./tree_changes.ts";
 export interface LinkPlan {
   /** Paths of files that have not changed, and are packed all the same. */
   readonly repacked: ReadonlySet<string>;
-  /** New names, and the path of an unchanged file of the layers below that each is a name of. */
+  /**
+   * Names of files that stand under another name, the target, already: in the layers below, or packed
+   * before. They are not packed themselves.
+   */
   readonly links: readonly { readonly path: string; readonly target: string }[];
 }
 
@@ -43,13 +46,16 @@ export function planLinks(changes: TreeChanges): LinkPlan {
       kept.forEach((path) => repacked.add(path));
     }
   }
-  // The one may have led to the other: a file that is packed anew takes all its names along.
   const links = changes.linksAfter.flatMap((group) => {
-    const target = group.find((path) => isKept(path) && !repacked.has(path));
-    if (target === undefined) return [];
-    return group.filter((path) => changed.has(path) && isFile(path))
-      .map((path) => ({ path, target }));
-  });
+    const names = group.filter(isFile).sort();
+    const isPacked = (path: string) => changed.has(path) || repacked.has(path);
+    const packed = names.filter(isPacked);
+    // tar would find most of these links by itself, but not those of FIFOs and devices.
+    const [target = names.find((path) => !isPacked(path))] = packed.length < names.length
+      ? []
+      : packed.splice(0, 1);
+    return target === undefined ? [] : packed.map((path) => ({ path, target }));
+  }).sort((a, b) => a.path < b.path ? -1 : 1);
   return { repacked, links };
 }
 

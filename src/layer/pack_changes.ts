@@ -4,7 +4,7 @@
  *
  *     whiteouts       what is gone; one opaque mark where all is that a directory had
  *     files           what is new or changed, by tar, with all directories above
- *     hard links      new names of files that the layers below have, and that have not changed
+ *     hard links      more names of files that the layers below have, or that were packed
  *
  * @module
  */
@@ -58,7 +58,10 @@ export async function packChanges(
       root: after.root,
       names: listOptions(list),
       before: Buffer.concat(whiteouts(changes)),
-      after: Buffer.concat([...links.map((link) => encodeLink(link, changes)), endOfArchive()]),
+      after: Buffer.concat([
+        ...links.map((link) => encodeLink(link, changes, options.latest)),
+        endOfArchive(),
+      ]),
       action,
       mayChange: true, // refuseWritten
     },
@@ -81,7 +84,7 @@ function planMembers(changes: TreeChanges): {
 } {
   const { repacked, links } = planLinks(changes);
   const linked = new Set(links.map(({ path }) => path));
-  const files = new Set<string>(repacked);
+  const files = new Set([...repacked].filter((path) => !linked.has(path)));
   for (const { path, after } of changes.changes) {
     if (after !== null && !linked.has(path)) files.add(path);
   }
@@ -124,8 +127,11 @@ function whiteouts({ changes, before, names }: TreeChanges): Uint8Array[] {
 function encodeLink(
   { path, target }: LinkPlan["links"][number],
   { after, names }: TreeChanges,
+  latest: number | undefined,
 ): Uint8Array {
-  const { mode, uid, gid, mtime } = after.stat(path)!;
+  const { mode, uid, gid, ...file } = after.stat(path)!;
+  const limit = latest === undefined ? file.mtime : BigInt(latest) * SECOND;
+  const mtime = file.mtime < limit ? file.mtime : limit;
   const nanoseconds = (mtime % SECOND + SECOND) % SECOND;
   const isRoot = Deno.uid() === 0;
   return encodeHeader({

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { LayerfsError } from "../../src/errors.ts";
 import { treeChanges } from "../../src/layer/tree_changes.ts";
 import { packChanges } from "../../src/layer/pack_changes.ts";
 import { packTree } from "../../src/layer/pack.ts";
@@ -12,6 +13,8 @@ import type { Traits } from "../../src/layer/traits.ts";
 import type { ContainerRootfs } from "../../src/store/driver.ts";
 import type { LayerRecord } from "../../src/store/layer_record.ts";
 import { IS_ROOT } from "../fixtures/tree.ts";
+import { tarball } from "../fixtures/tar.ts";
+import { CHANGED_LAYERS, CHANGES } from "./contract_changes.ts";
 import { bash, treeDifferences } from "./contract_compare.ts";
 import type { ContractTest, Ground } from "./contract_ground.ts";
 import { randomNumbers, randomScript } from "./random_changes.ts";
@@ -41,6 +44,14 @@ class Stack {
 
   constructor(ground: Ground) {
     this.#ground = ground;
+  }
+
+  /** The same layers, on which others may come. */
+  copy(): Stack {
+    const copy = new Stack(this.#ground);
+    copy.layers.push(...this.layers);
+    copy.#top = this.#top;
+    return copy;
   }
 
   /** @param tar a whole archive */
@@ -80,13 +91,14 @@ async function committed(
   ground: Ground,
   stack: Stack,
   container: ContainerRootfs,
+  latest?: number,
 ): Promise<Uint8Array> {
   const path = `${ground.scratch}/tar-${crypto.randomUUID()}`;
   const { scratch } = ground;
   await stack.see(async (root) => {
     const candidates = await ground.driver.changedPaths(container);
     const changes = await treeChanges(root, container.rootfs, candidates, { scratch });
-    await packChanges(changes, path, { ...PACKING, scratch });
+    await packChanges(changes, path, { ...PACKING, scratch, latest });
   });
   return await Deno.readFile(path);
 }
@@ -123,6 +135,75 @@ function precision(ground: Ground): Promise<number> {
   return ground.options.keepsLayers ? ground.precision() : Promise.resolve(9);
 }
 
+/** Links that come, go, part and meet; directories that are emptied; the rest are CHANGES. */
+const SCRIPTS: readonly string[] = [
+  "ln two three",
+  "ln two later/three; rm two",
+  "cp -p two .t; mv .t two",
+  "cp -p two .t; mv .t two; ln two three",
+  "cp -p d/a d/a2; ln -f d/a d/a2",
+  "ln -f d/b d/a; ln -f d/b e/x",
+  "rm two; ln same two; touch -d @1000000000 same",
+  "ln link other-link",
+  "mkfifo p; ln p e/q",
+  "ln -s nowhere p; ln p e/q; ln p d/q",
+  "echo > p; ln p e/q; ln p d/q",
+  "rm -r d/*",
+  "rm -r d; mkdir -m 700 d",
+  "rm -rf ./*",
+  "mv d d2; mv e d; mv d2 e",
+  "rm -r d; ln -s e d",
+  "rm link; mkdir link; ln two link/two",
+  "rm gone; mkdir gone; ln same gone/same",
+  "mkdir -p n/e/w; ln two n/e/w/two; touch -d @7.000000001 n/e/w n/e n",
+  String.raw`mkdir $'\xfe'; ln same $'\xfe/\xfd'; rm -r $'r\xffd'`,
+];
+
+async function everyChange(ground: Ground): Promise<void> {
+  const exactness = { digits: await precision(ground), links: true };
+  const below = new Stack(ground);
+  for (const members of CHANGED_LAYERS) await below.push(tarball(members));
+  const scripts = CHANGES.filter(([, , , needs]) => needs !== "root" || IS_ROOT)
+    .map(([, script]) => script);
+  for (const [i, script] of [...scripts, ...SCRIPTS].entries()) {
+    const container = await below.container(`c${i}`);
+    await bash(container.rootfs, script);
+    const stack = below.copy();
+    await stack.push(await committed(ground, stack, container));
+    const again = await stack.container(`c${i}-again`);
+    assertEquals(await treeDifferences(again.rootfs, container.rootfs, exactness), [], script);
+    for (const { id } of [container, again]) await ground.drop(id);
+  }
+}
+
+/** The same changes give the same bytes, whenever they were made. */
+async function reproducible(ground: Ground): Promise<void> {
+  const stack = new Stack(ground);
+  for (const members of CHANGED_LAYERS) await stack.push(tarball(members));
+  const script = "rm -r d; echo new > e/new; ln e/new e/other; chmod 700 later";
+  const made: Uint8Array[] = [];
+  for (const id of ["one", "other"]) {
+    const container = await stack.container(id);
+    await bash(container.rootfs, script);
+    made.push(await committed(ground, stack, container, 1_100_000_000));
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+  }
+  assert(made[0]!.length > END_BYTES);
+  assertEquals(made[0], made[1]);
+}
+
+async function whiteoutName(ground: Ground): Promise<void> {
+  const stack = new Stack(ground);
+  const container = await stack.container("one");
+  await bash(container.rootfs, "mkdir d && echo > d/.wh.x");
+  const error = await assertRejects(() => committed(ground, stack, container), LayerfsError);
+  assertEquals(error.code, "unsupported");
+  assertStringIncludes(error.message, '"d/.wh.x"');
+}
+
 export const COMMIT_TESTS: readonly ContractTest[] = [
+  { name: "commit: every kind of change", run: everyChange },
+  { name: "commit: the same bytes for the same changes", run: reproducible },
+  { name: "commit: a name that begins with .wh. is refused", run: whiteoutName },
   { name: "commit: random changes of random trees", run: randomTrees },
 ];

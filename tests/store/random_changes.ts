@@ -64,7 +64,7 @@ const OPERATIONS: readonly string[] = [
   "rm -rf P; mkdir P; [ -p P/a ] || echo N > P/a",
   "rm -rf P; [ -p P ] || echo N > P",
   "rm -rf P; mv -T Q P",
-  "cp -a P Q",
+  "cp -aT --remove-destination P Q",
   "mkfifo P",
   "setfattr -n user.layerfs -v N P",
   "setfattr -x user.layerfs P",
