@@ -84,6 +84,10 @@ async function changes(
   });
 }
 
+/** Makes a socket, which stays when its program has ended. */
+const SOCKET =
+  `perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "e/s", Listen => 1) or die'`;
+
 /** A change that a script makes, and what is to be seen of it; times are put back where they were. */
 export const CHANGES:
   readonly (readonly [string, string, readonly string[], ("root" | "xattr")?])[] = [
@@ -145,7 +149,7 @@ export const CHANGES:
       "M /twin",
       "M /two",
     ]],
-    ["a FIFO and a socket", "mkfifo e/p; touch -d @1000000000 e", ["A /e/p"]],
+    ["a FIFO and a socket", `mkfifo e/p; ${SOCKET}; touch -d @1000000000 e`, ["A /e/p"]],
     ["a device", "mknod c c 1 3", ["A /c"], "root"],
     ["names that are no UTF-8", String.raw`echo > $'r\xff'; echo > $'r\xffd/new'; mkdir $'n\xfe'`, [
       "A /n\xfe",
