@@ -12,7 +12,7 @@ import { decodeName, type RawNames } from "../core/raw_name.ts";
 import { type TarEntry, TarScanner } from "../core/tar_scanner.ts";
 import { LayerfsError } from "../errors.ts";
 import { isInterrupted, runStreaming } from "../process.ts";
-import { writeAll } from "./special_files.ts";
+import { writeAll } from "./write_all.ts";
 
 /**
  * Extended attributes that are of the machine or of overlayfs and not of the tree, as umoci has it.
