@@ -15,8 +15,8 @@ import type { Container } from "./containers.ts";
 import { fullName } from "./images.ts";
 
 /**
- * The image that a container was made of, wherever it is now: under its name still, or under any
- * name in the store. Its config's digest must be the one on record.
+ * The image that a container was made of, wherever it is now: under any name in the store, or where
+ * it came from. Its config's digest must be the one on record.
  *
  * @throws {LayerfsError} `not-found`, saying what to do; `usage` for a container of no image
  */
@@ -31,7 +31,7 @@ export async function findBaseImage(store: string, container: Container): Promis
   });
   const others = named.map((other) => `${fullName(other)}@${other.digest}`);
   let reason = "it is another image now";
-  for (const reference of [image.reference, ...others]) {
+  for (const reference of [...others, image.reference]) {
     try {
       const found = await resolveImage(reference, platform, store);
       if (found.configDigest === image.configDigest) return found;
