@@ -75,6 +75,14 @@ export {
 export { type LayerRow, listLayers } from "./src/container/layers.ts";
 export { pull, type PulledImage, type PullIntoStoreOptions } from "./src/container/pull.ts";
 export type { BlobCount } from "./src/store/pull.ts";
+export { diffContainer, type DiffRow } from "./src/container/diff.ts";
+export type { ChangeKind } from "./src/layer/tree_changes.ts";
+export {
+  commitContainer,
+  type CommitContainerOptions,
+  type CommittedImage,
+} from "./src/container/commit.ts";
+export type { CommitOptions } from "./src/store/commit.ts";
 export { squash, type SquashedImage, type SquashImageOptions } from "./src/container/squash.ts";
 export { type GcOptions, removeUnused } from "./src/container/gc.ts";
 export type { GcResult } from "./src/store/gc.ts";

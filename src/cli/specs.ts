@@ -7,6 +7,7 @@
  * @module
  */
 
+import { commit, diff } from "./change_specs.ts";
 import { choice, command, type CommandSpec, flag, list, text } from "./spec.ts";
 
 /** Options that every command takes, before or after its name. */
@@ -293,6 +294,8 @@ export const SPECS = {
   pull,
   images,
   rmi,
+  diff,
+  commit,
   squash,
   layers,
   inspect,

@@ -127,6 +127,17 @@ export class TarScanner {
     this.#ended = false;
   }
 
+  /** Puts bytes from elsewhere into the window, piece by piece, and feeds them. */
+  write(bytes: Uint8Array, visitor: TarVisitor): void {
+    for (let at = 0; at < bytes.length;) {
+      const { window } = this;
+      const part = bytes.subarray(at, at + window.length);
+      window.set(part);
+      this.feed(part.length, visitor);
+      at += part.length;
+    }
+  }
+
   /**
    * Ends the stream.
    *

@@ -77,13 +77,7 @@ function readXattrNames(root: string, scratch: string, paths: readonly string[])
     end: () => {},
   };
   const scanner = new TarScanner({ algorithm: null, engine: "wasm" });
-  for (let offset = 0; offset < bytes.length;) {
-    const { window } = scanner;
-    const part = bytes.subarray(offset, offset + window.length);
-    window.set(part);
-    scanner.feed(part.length, visitor);
-    offset += part.length;
-  }
+  scanner.write(bytes, visitor);
   scanner.end(visitor);
   if (names.length === paths.length) return names;
   throw new LayerfsError("storage", `${ACTION}: tar saw ${names.length} of ${paths.length}`);

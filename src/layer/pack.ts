@@ -12,9 +12,10 @@ import type { DigestEngine } from "../core/hasher.ts";
 import { type TarEntry, TarScanner } from "../core/tar_scanner.ts";
 import { type ErrorCode, LayerfsError, printable, within } from "../errors.ts";
 import type { Digest, DigestAlgorithm } from "../oci/digest.ts";
-import { isInterrupted, runStreaming } from "../process.ts";
+import { isInterrupted, type RunResult, runStreaming } from "../process.ts";
 import { storageError } from "../system_error.ts";
 import { ROOTLESS_XATTR } from "./rootless.ts";
+import { XATTR_OPTIONS } from "./fingerprints.ts";
 import { PackedFile } from "./packed_file.ts";
 
 /** How a tree is packed. */
@@ -47,16 +48,8 @@ export interface PackedLayer {
   readonly warnings: readonly string[];
 }
 
-/**
- * Extended attributes that are of the machine or of overlayfs and not of the tree, as umoci has it.
- * tar compares the name as a whole, and "*" goes on over dots.
- */
-const FOREIGN_XATTRS = [
-  "trusted.overlay.*",
-  "user.overlay.*",
-  "security.selinux",
-  "system.nfs4_acl",
-];
+/** Two blocks of zeros end an archive. */
+const END_BYTES = 1024;
 
 /** How tar begins a message: with its name, which Deno may have turned into a path. */
 const TAR_SAYS = /^(?:\/\S*\/)?tar: /;
@@ -80,29 +73,68 @@ export async function packTree(
   options: PackOptions,
 ): Promise<PackedLayer> {
   const action = `Cannot pack "${root}"`;
+  const names = ["--sort=name", "--", "."];
+  return await packMembers(
+    { root, names, before: null, after: null, action, mayChange: false },
+    path,
+    options,
+  );
+}
+
+/** What goes into a layer. */
+export interface Members {
+  /** Absolute path of the directory that tar runs in. */
+  readonly root: string;
+  /** Arguments of tar that say which files it packs. */
+  readonly names: readonly string[];
+  /** Whole entries that come before those of tar; null for none. */
+  readonly before: Uint8Array | null;
+  /** Whole entries that come behind them, with an end of archive; null for none. */
+  readonly after: Uint8Array | null;
+  /** Begins the message of an error. */
+  readonly action: string;
+  /** Whether the caller finds out himself what was written to meanwhile. */
+  readonly mayChange: boolean;
+}
+
+/** Packs some files of a tree, and entries that no file stands for, as {@linkcode packTree} does. */
+export async function packMembers(
+  { root, names, before, after, action, mayChange }: Members,
+  path: string,
+  options: PackOptions,
+): Promise<PackedLayer> {
   const file = PackedFile.create(path, options);
   try {
     const scanner = new TarScanner({ algorithm: options.algorithm, engine: options.engine });
     let entries = 0;
+    let isOurs = true;
     const visitor = {
       entry(entry: TarEntry) {
-        checkName(entry);
+        if (!isOurs) checkName(entry);
         checkOwner(entry);
         entries++;
       },
       data() {},
       end() {},
     };
-    const args = tarArguments(options);
-    const result = await runStreaming("tar", args, async (bytes) => {
+    const write = async (bytes: Uint8Array) => {
       try {
-        scan(scanner, visitor, bytes);
+        scanner.write(bytes, visitor);
       } catch (error) {
         throw within(error, action);
       }
       await file.write(bytes);
-    }, { cwd: root, signal: options.signal });
-    const warnings = checkTar(result.code, result.stderr, action);
+    };
+    if (before !== null) await write(before);
+    isOurs = false;
+    const trimmed = after === null ? null : new Trimmed(write);
+    const take = trimmed === null ? write : (bytes: Uint8Array) => trimmed.write(bytes);
+    const args = [...tarArguments(options), ...names];
+    const how = { cwd: root, signal: options.signal };
+    const result = await runStreaming("tar", args, take, how);
+    const warnings = checkTar(result, mayChange, action);
+    isOurs = true;
+    if (after !== null) await write(after);
     scanner.end(visitor);
     const uncompressed = scanner.offset;
     return { ...await file.finish(), diffId: scanner.digest(), uncompressed, entries, warnings };
@@ -112,38 +144,39 @@ export async function packTree(
   }
 }
 
+/** Passes a tar stream on without its end: the two blocks of zeros that something is to come before. */
+class Trimmed {
+  readonly #write: (bytes: Uint8Array) => Promise<void>;
+  #held = new Uint8Array();
+
+  constructor(write: (bytes: Uint8Array) => Promise<void>) {
+    this.#write = write;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    const all = new Uint8Array(this.#held.length + bytes.length);
+    all.set(this.#held);
+    all.set(bytes, this.#held.length);
+    const end = Math.max(all.length - END_BYTES, 0);
+    this.#held = all.slice(end);
+    if (end > 0) await this.#write(all.subarray(0, end));
+  }
+}
+
 function tarArguments({ latest }: PackOptions): string[] {
   return [
     "--create",
     "--file=-",
+    "--blocking-factor=1", // no more zeros at the end than the format asks for
     "--format=pax",
     // Without these, two runs differ: tar's own process id, and times of reading.
     "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
-    "--sort=name",
     "--numeric-owner",
     // An ordinary user's own files are root's in his user namespace, and as his images have them.
     ...(Deno.uid() === 0 ? [] : ["--owner=0", "--group=0"]),
-    "--xattrs",
-    "--xattrs-include=*",
-    ...FOREIGN_XATTRS.map((name) => `--xattrs-exclude=${name}`),
+    ...XATTR_OPTIONS,
     ...(latest === undefined ? [] : [`--mtime=@${latest}`, "--clamp-mtime"]),
-    "--",
-    ".",
   ];
-}
-
-function scan(
-  scanner: TarScanner,
-  visitor: { entry(entry: TarEntry): void; data(): void; end(): void },
-  bytes: Uint8Array,
-): void {
-  for (let at = 0; at < bytes.length;) {
-    const { window } = scanner;
-    const part = bytes.subarray(at, at + window.length);
-    window.set(part);
-    scanner.feed(part.length, visitor);
-    at += part.length;
-  }
 }
 
 /** An ordinary user's files have other owners on record only, which tar cannot write for them. */
@@ -166,13 +199,17 @@ function checkName({ path, whiteout }: TarEntry): void {
   );
 }
 
+/** What tar says of a file that was written to, and of any directory of an overlay. */
+const CHANGED = /: file changed as we read it$/;
+
 /** The warnings in what tar said; throws where it failed. */
-function checkTar(code: number, stderr: string, action: string): string[] {
+function checkTar({ code, stderr }: RunResult, mayChange: boolean, action: string): string[] {
   if (isInterrupted(code)) throw new LayerfsError("interrupted", `${action}: interrupted`);
   const lines = stderr.split("\n").filter((line) => line !== "")
     .map((line) => line.replace(TAR_SAYS, ""));
   if (code === 0) return lines.map(printable);
   const others = lines.filter((line) => !SOCKET.test(line));
+  if (code === 1 && mayChange && others.every((line) => CHANGED.test(line))) return [];
   const text = others.slice(0, 3).join("; ") || `tar ended with status ${code}`;
   throw new LayerfsError(errorCode(code, text), `${action}: ${text}`);
 }
@@ -180,5 +217,5 @@ function checkTar(code: number, stderr: string, action: string): string[] {
 /** tar's status is 1 where it could read everything, but something was not the same at the end. */
 function errorCode(code: number, text: string): ErrorCode {
   if (/Permission denied|Operation not permitted/.test(text)) return "privilege-missing";
-  return code === 1 ? "conflict" : "storage";
+  return code === 1 || /Cannot (?:stat|open): No such file/.test(text) ? "conflict" : "storage";
 }

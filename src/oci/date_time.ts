@@ -5,6 +5,8 @@
  * @module
  */
 
+import { LayerfsError } from "../errors.ts";
+
 const GRAMMAR =
   /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?:[Zz]|[+-](\d{2}):(\d{2}))$/;
 
@@ -32,4 +34,20 @@ export function dateTimeProblem(value: unknown): string | null {
 function daysOf(year: number, month: number): number {
   if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
   return [4, 6, 9, 11].includes(month) ? 30 : 31;
+}
+
+/**
+ * The date of a number of seconds since 1970, such as SOURCE_DATE_EPOCH, in whole seconds.
+ *
+ * @throws {LayerfsError} `usage` for what is none
+ */
+export function dateOfEpoch(epoch: number): string {
+  const date = new Date(epoch * 1000);
+  if (Number.isSafeInteger(epoch) && epoch >= 0 && date.getFullYear() <= 9999) {
+    return date.toISOString().replace(".000Z", "Z");
+  }
+  throw new LayerfsError(
+    "usage",
+    `Cannot use SOURCE_DATE_EPOCH: "${epoch}" is not a number of seconds since 1970`,
+  );
 }

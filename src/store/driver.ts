@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Candidates } from "../layer/tree_changes.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { LayerRecord, StoredLayer } from "./layer_record.ts";
 
@@ -117,6 +118,12 @@ export interface Driver {
    * @throws {LayerfsError} `busy`, naming the processes that use it
    */
   unmountRootfs(container: ContainerRootfs): Promise<void>;
+  /**
+   * Where a root filesystem may differ from the tree of its top layer, both of which are mounted: by
+   * what the driver knows anyway, without a walk through the two where it can (see
+   * layer/tree_changes.ts).
+   */
+  changedPaths(container: ContainerRootfs): Promise<Candidates>;
   /**
    * Removes it, with the directory `rootfs`. That it is not there, or only in part, is no error.
    *

@@ -261,6 +261,17 @@ export class LayerFS {
     return `${this.#store.path}/views/${layerName(top)}`;
   }
 
+  /** Shows `read` a container's root filesystem, which stays mounted only if it was before. */
+  async withRootfs<T>(container: ContainerRootfs, read: () => Promise<T>): Promise<T> {
+    const wasMounted = isMountPoint(container.rootfs);
+    await this.mount(container);
+    try {
+      return await read();
+    } finally {
+      if (!wasMounted) await this.unmount(container);
+    }
+  }
+
   /** Mounts a container's root filesystem, if it is not. */
   async mount(container: ContainerRootfs): Promise<void> {
     using _lock = await this.#store.lockNames();

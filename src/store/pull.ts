@@ -118,6 +118,26 @@ export async function pullImage(store: ImageStore, options: PullOptions): Promis
   };
 }
 
+/**
+ * Copies the layers of an image into the store, without a name or a manifest.
+ *
+ * @returns their descriptors, base first
+ */
+export async function addLayerBlobs(
+  store: ImageStore,
+  image: ResolvedImage,
+  how: AddOptions & Pick<PullOptions, "onProgress">,
+): Promise<Pick<PulledImage, "copied" | "reused"> & { readonly layers: readonly Descriptor[] }> {
+  const counts = { copied: { blobs: 0, bytes: 0 }, reused: { blobs: 0, bytes: 0 } };
+  const { layers } = await describeParts(image, how);
+  await addLayers(image.layers, layers, async (content, digest, onBytes) => {
+    const count = counts[await store.blobs.add(content, digest, { ...how, onBytes })];
+    count.blobs++;
+    count.bytes += content.length;
+  }, how.onProgress ?? (() => {}));
+  return { layers, ...counts };
+}
+
 type AddBlob = (
   content: BlobContent,
   digest: Digest,

@@ -4,23 +4,19 @@
  * @module
  */
 
-import type { BlobLocation } from "../blob/location.ts";
 import type { DigestEngine } from "../core/hasher.ts";
-import { LayerfsError } from "../errors.ts";
 import { packTree } from "../layer/pack.ts";
-import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
+import { dateOfEpoch } from "../oci/date_time.ts";
 import { isObject } from "../oci/fields.ts";
 import { OCI_CONFIG } from "../oci/media_type.ts";
 import { parseJson } from "../oci/strict_json.ts";
 import type { ResolvedImage } from "../source/source.ts";
-import { type Document, encodeDocument, encodeManifest, totalBytes } from "./image_documents.ts";
-import { type ImageStore, parseStoreTag, splitStoreTag } from "./images.ts";
+import { addImage, DEFAULT_LEVEL, type NewLayer, NO_COUNTS } from "./add_image.ts";
+import { type Document, encodeDocument } from "./image_documents.ts";
+import { type ImageStore, parseStoreTag } from "./images.ts";
 import type { PulledImage } from "./pull.ts";
 import { Staging } from "./staging.ts";
-
-/** gzip's own choice between size and time. */
-const DEFAULT_LEVEL = 6;
 
 /** What is to be squashed. */
 export interface SquashOptions {
@@ -43,17 +39,7 @@ export interface SquashOptions {
   /** Ends the work. */
   readonly signal?: AbortSignal;
   /** Called with the new layer before the image gets its name; what it throws prevents that. */
-  readonly beforeTag?: (layer: SquashedLayer) => Promise<void>;
-}
-
-/** The one layer of a squashed image. */
-export interface SquashedLayer {
-  readonly content: BlobLocation;
-  readonly digest: Digest;
-  readonly size: number;
-  readonly diffId: Digest;
-  /** The same: it is on top of nothing. */
-  readonly chainId: Digest;
+  readonly beforeTag?: (layer: NewLayer) => Promise<void>;
 }
 
 /** A squashed image. */
@@ -76,7 +62,7 @@ export async function squashImage(
 ): Promise<SquashedImage> {
   const tag = parseStoreTag(options.name);
   const { image, engine, signal, epoch } = options;
-  const created = epoch === undefined ? image.config.created : dateOf(epoch);
+  const created = epoch === undefined ? image.config.created : dateOfEpoch(epoch);
   await store.initialize(signal);
   await using staging = Staging.create(`${store.path}/staging`);
   const path = `${staging.path}/layer`;
@@ -88,40 +74,17 @@ export async function squashImage(
     latest: epoch,
     signal,
   });
-  const layer: Descriptor = {
-    mediaType: `application/vnd.oci.image.layer.v1.tar${level === 0 ? "" : "+gzip"}`,
-    digest: packed.digest,
-    size: packed.size,
-  };
   const config = squashedConfig(image, packed.diffId, created);
-  const manifest = encodeManifest(config.descriptor, [layer]);
-  const counts = { copied: { blobs: 0, bytes: 0 }, reused: { blobs: 0, bytes: 0 } };
-  const count = (added: "copied" | "reused", size: number) => {
-    counts[added].blobs++;
-    counts[added].bytes += size;
-  };
-  count(store.blobs.adopt(path, { digest: layer.digest, bytes: layer.size }), layer.size);
-  for (const { bytes, descriptor } of [config, manifest]) {
-    const how = { staging: staging.path, engine, signal };
-    count(await store.blobs.add(bytes, descriptor.digest, how), bytes.length);
-  }
-  const content = store.blobs.locate(layer.digest);
-  if (content !== null) {
-    const { diffId } = packed;
-    await options.beforeTag?.({ ...layer, content, diffId, chainId: diffId });
-  }
-  await store.tag({ ...manifest.descriptor, platform: image.platform }, tag, signal);
-  return {
-    ...splitStoreTag(tag),
-    digest: manifest.descriptor.digest,
-    configDigest: config.descriptor.digest,
+  const made = await addImage(store, {
+    tag,
     platform: image.platform,
-    layers: 1,
-    bytes: totalBytes([manifest.descriptor, config.descriptor, layer]),
-    ...counts,
-    diffId: packed.diffId,
-    warnings: packed.warnings,
-  };
+    config,
+    lower: [],
+    counts: NO_COUNTS,
+    packed: { ...packed, path, level, chainId: packed.diffId },
+    ...(options.beforeTag === undefined ? {} : { beforeTag: options.beforeTag }),
+  }, { staging: staging.path, engine, signal });
+  return { ...made, diffId: packed.diffId, warnings: packed.warnings };
 }
 
 function squashedConfig(
@@ -138,16 +101,4 @@ function squashedConfig(
     rootfs: { type: "layers", diff_ids: [diffId] },
     history: [{ ...created, created_by: "layerfs squash" }],
   });
-}
-
-/** RFC 3339, in whole seconds. */
-function dateOf(epoch: number): string {
-  const date = new Date(epoch * 1000);
-  if (Number.isSafeInteger(epoch) && epoch >= 0 && date.getFullYear() <= 9999) {
-    return date.toISOString().replace(".000Z", "Z");
-  }
-  throw new LayerfsError(
-    "usage",
-    `Cannot use SOURCE_DATE_EPOCH: "${epoch}" is not a number of seconds since 1970`,
-  );
 }

@@ -12,6 +12,7 @@
  *     store.lock               held by everybody who works here: shared, by gc and fsck exclusively
  *     names.lock               held while a container's name is taken or given back
  *     locks/<layer>            held while a layer is made
+ *     locks/container-<id>     held while a container's changes are read, or moved to another image
  *
  * The names are the truth: a layer exists when its name does, a container when `containers/<id>`
  * leads to a bundle with a record. Every directory is mode 0700, as a root filesystem has setuid
@@ -135,6 +136,11 @@ export class Store implements Disposable {
   /** Holds off everybody else who makes or mounts this layer. */
   lockLayer(chainId: Digest, signal: AbortSignal): Promise<FileLock> {
     return FileLock.wait(`${this.path}/locks/${layerName(chainId)}`, "exclusive", signal);
+  }
+
+  /** Holds off everybody else who reads or replaces what is in this container. */
+  lockContainer(id: string, signal?: AbortSignal): Promise<FileLock> {
+    return FileLock.wait(`${this.path}/locks/container-${id}`, "exclusive", signal);
   }
 
   [Symbol.dispose](): void {

@@ -16,6 +16,8 @@
  */
 
 import { IS_ROOT } from "../fixtures/tree.ts";
+import { CHANGE_TESTS } from "./contract_changes.ts";
+import { COMMIT_TESTS } from "./contract_commit.ts";
 import { CONTAINER_TESTS } from "./contract_containers.ts";
 import { CONTENT_TESTS } from "./contract_content.ts";
 import { type ContractOptions, type DriverUnderTest, Ground } from "./contract_ground.ts";
@@ -41,6 +43,8 @@ export function driverContract(
     ...VIEW_TESTS,
     ...CONTENT_TESTS,
     ...CONTAINER_TESTS,
+    ...CHANGE_TESTS,
+    ...COMMIT_TESTS,
     ...STACK_TESTS,
   ];
   const reason = options.skip === undefined ? "" : ` (skipped: ${options.skip})`;

@@ -263,6 +263,15 @@ export class Ground implements AsyncDisposable {
     return container;
   }
 
+  /** Removes a container that {@linkcode Ground.container} made. */
+  async drop(id: string): Promise<void> {
+    const container = this.#containers.get(id);
+    if (container === undefined) throw new Error(`there is no container ${id}`);
+    await this.driver.removeRootfs(container);
+    await removeTree(`${this.store}/containers/${id}`);
+    this.#containers.delete(id);
+  }
+
   /** Shows the tree of a stack: a view of it, or a container's copy to those who cannot mount. */
   async see<T>(top: LayerRecord, look: (root: string) => Promise<T>): Promise<T> {
     if (IS_ROOT) {

@@ -18,6 +18,7 @@
 import fs from "node:fs";
 import { LayerfsError } from "../../errors.ts";
 import { lstatOrNull } from "../../layer/root_path.ts";
+import type { Candidates } from "../../layer/tree_changes.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { storageError } from "../../system_error.ts";
 import { diskUsage } from "../disk_usage.ts";
@@ -153,6 +154,11 @@ export class DirectoryDriver implements Driver {
   /** There is nothing to unmount. */
   unmountRootfs(_container: ContainerRootfs): Promise<void> {
     return Promise.resolve();
+  }
+
+  /** Every file is a new one, with a change time of its own: only its content tells. */
+  changedPaths(_container: ContainerRootfs): Promise<Candidates> {
+    return Promise.resolve({ paths: null, keepsInodes: false });
   }
 
   async removeRootfs({ id, rootfs }: ContainerRootfs): Promise<void> {

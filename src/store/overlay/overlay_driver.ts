@@ -17,6 +17,7 @@
 import fs from "node:fs";
 import { LayerfsError } from "../../errors.ts";
 import { lstatOrNull } from "../../layer/root_path.ts";
+import type { Candidates } from "../../layer/tree_changes.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { storageError } from "../../system_error.ts";
 import { diskUsage } from "../disk_usage.ts";
@@ -39,6 +40,7 @@ import { isStoreInUse } from "./mount_source.ts";
 import { checkOverlay } from "./probe.ts";
 import { DIFF, StagedOverlay } from "./staged_overlay.ts";
 import { unmount } from "./unmount.ts";
+import { upperPaths } from "./upper_paths.ts";
 
 export class OverlayDriver implements Driver {
   readonly name = "overlay";
@@ -130,6 +132,12 @@ export class OverlayDriver implements Driver {
 
   unmountRootfs(container: ContainerRootfs): Promise<void> {
     return new ContainerOverlay(container, this.#store).unmount();
+  }
+
+  async changedPaths(container: ContainerRootfs): Promise<Candidates> {
+    if (container.top === null) return { paths: null, keepsInodes: false };
+    const { own } = new ContainerOverlay(container, this.#store);
+    return await upperPaths(own, `Cannot read the changes of container "${container.id}"`);
   }
 
   removeRootfs(container: ContainerRootfs): Promise<void> {

@@ -11,6 +11,7 @@
 
 import fs from "node:fs";
 import { LayerfsError, printable } from "../../errors.ts";
+import type { Candidates } from "../../layer/tree_changes.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { storageError } from "../../system_error.ts";
 import type {
@@ -45,6 +46,7 @@ import { createRootfs, removeRootfs } from "./rootfs_dataset.ts";
 import { StagedDataset } from "./staged_dataset.ts";
 import { findBrokenLayers, findStrays, STRAY_PROPERTIES } from "./strays.ts";
 import { tryZfs } from "./zfs.ts";
+import { diffDataset } from "./zfs_diff.ts";
 import { failureError } from "./zfs_failure.ts";
 
 export class ZfsDriver implements Driver {
@@ -183,6 +185,12 @@ export class ZfsDriver implements Driver {
     if (!isMountPoint(rootfs)) return;
     const action = `Cannot unmount the root filesystem of container "${id}"`;
     await unmountDataset(this.#names.container(id), rootfs, action);
+  }
+
+  async changedPaths({ id, rootfs, top }: ContainerRootfs): Promise<Candidates> {
+    if (top === null) return { paths: null, keepsInodes: false };
+    const action = `Cannot read the changes of container "${id}"`;
+    return await diffDataset(this.#names.snapshot(top), this.#names.container(id), rootfs, action);
   }
 
   async removeRootfs(container: ContainerRootfs, claim?: string): Promise<void> {

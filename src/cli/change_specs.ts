@@ -1,0 +1,39 @@
+/**
+ * The commands for what containers have changed, as entries of the table in specs.ts.
+ *
+ * @module
+ */
+
+import { command, list, text } from "./spec.ts";
+
+export const diff = command({
+  summary: "List what a container has changed",
+  help: "Prints a line for each name that is other than in the image: A is added, M modified, D \
+deleted, with all below it. A container may run meanwhile.",
+  operands: { usage: ["ID"], min: 1, max: 1, completes: "container" },
+  options: {},
+  cleansUp: true,
+  examples: ["diff web", "diff web --json"],
+});
+
+export const commit = command({
+  summary: "Make an image of a container",
+  help: `Makes a layer of what the container has changed, and an image of that on top of its own, \
+which goes into the store as NAME. Prints the digest. Sockets are left out. A container that runs \
+should be stopped or paused first: files that are written to meanwhile are an error.
+
+The environment variable SOURCE_DATE_EPOCH (seconds) is the date of the image, and the latest that a \
+file in the new layer can have.`,
+  operands: { usage: ["ID NAME[:TAG]"], min: 2, max: 2, completes: "container" },
+  options: {
+    author: text("TEXT", "who has made the image", { short: "a" }),
+    message: text("TEXT", "comment for the image's history", { short: "m" }),
+    change: list(
+      "INSTRUCTION",
+      "CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR, as in a Dockerfile",
+      { short: "c" },
+    ),
+  },
+  cleansUp: true,
+  examples: ["commit web web:2", `commit web web:2 --change 'CMD ["nginx"]' --message "with TLS"`],
+});

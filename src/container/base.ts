@@ -1,0 +1,81 @@
+/**
+ * What a container began as: its image, and the tree of that.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { LayerfsError } from "../errors.ts";
+import { parsePlatform } from "../oci/platform.ts";
+import { type ResolvedImage, resolveImage } from "../source/image.ts";
+import { ImageStore } from "../store/images.ts";
+import { LayerFS, type Work } from "../store/layerfs.ts";
+import type { Store } from "../store/store.ts";
+import type { Container } from "./containers.ts";
+import { fullName } from "./images.ts";
+
+/**
+ * The image that a container was made of, wherever it is now: under any name in the store, or where
+ * it came from. Its config's digest must be the one on record.
+ *
+ * @throws {LayerfsError} `not-found`, saying what to do; `usage` for a container of no image
+ */
+export async function findBaseImage(store: string, container: Container): Promise<ResolvedImage> {
+  const { image } = container.record;
+  if (image === null) {
+    throw new LayerfsError("usage", `Container "${container.id}" was made of no image`);
+  }
+  const platform = parsePlatform(image.platform);
+  const named = (await new ImageStore(store).list()).images.filter(({ configDigest }) => {
+    return configDigest === image.configDigest;
+  });
+  const others = named.map((other) => `${fullName(other)}@${other.digest}`);
+  let reason = "it is another image now";
+  for (const reference of [...others, image.reference]) {
+    try {
+      const found = await resolveImage(reference, platform, store);
+      if (found.configDigest === image.configDigest) return found;
+    } catch (error) {
+      if (!(error instanceof LayerfsError)) throw error;
+      reason = error.message;
+    }
+  }
+  throw new LayerfsError(
+    "not-found",
+    `Cannot find the image of container "${container.id}", "${image.reference}" with config ` +
+      `${image.configDigest}: ${reason}; pull that image into the store, under any name`,
+    { id: container.id, configDigest: image.configDigest },
+  );
+}
+
+/**
+ * Shows `read` the tree that a container began as: that of its top layer, where the store keeps
+ * layers; else that of its image, unpacked anew for this once; an empty one where it has no image.
+ *
+ * @throws {LayerfsError} `not-found` where the layers are gone, and the image as well
+ */
+export async function withBaseTree<T>(
+  store: Store,
+  container: Container,
+  work: Work,
+  read: (root: string) => Promise<T>,
+): Promise<T> {
+  const layerfs = new LayerFS(store);
+  const { top } = container.record;
+  if (top !== null && store.driver.keepsLayers) {
+    if (!(await store.driver.findLayers([top])).has(top)) {
+      const image = await findBaseImage(store.path, container);
+      await layerfs.provide(image.layers, work);
+    }
+    return await layerfs.withTree(top, work.signal, read);
+  }
+  await using staging = store.stage();
+  const root = `${staging.path}/tree`;
+  fs.mkdirSync(root);
+  fs.chmodSync(root, 0o755); // whatever the umask
+  if (top !== null) {
+    const image = await findBaseImage(store.path, container);
+    await layerfs.unpack(root, image.layers, work);
+  }
+  return await read(root);
+}

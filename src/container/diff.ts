@@ -1,0 +1,75 @@
+/**
+ * `layerfs diff`: what a container has changed.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { decodeName, decodeUtf8, type RawNames } from "../core/raw_name.ts";
+import { type ChangeKind, type TreeChanges, treeChanges } from "../layer/tree_changes.ts";
+import { LayerFS, type Work } from "../store/layerfs.ts";
+import { Store, type StoreOptions } from "../store/store.ts";
+import { withBaseTree } from "./base.ts";
+import { type Container, getContainer, rootfsOf } from "./containers.ts";
+
+/** One name that a container has changed, as `diff --json` prints it. */
+export interface DiffRow {
+  /** Added; modified, or replaced; deleted, with all below it. */
+  readonly kind: ChangeKind;
+  /** Absolute, in the container; bytes that are not UTF-8 as `\xNN`. */
+  readonly path: string;
+}
+
+/**
+ * What a container has changed since it was created, in the order of the bytes of the paths.
+ *
+ * @throws {LayerfsError} `not-found`; `conflict` where files go away meanwhile
+ */
+export async function diffContainer(
+  options: StoreOptions & Work,
+  id: string,
+): Promise<DiffRow[]> {
+  const container = getContainer(options.store, id);
+  using store = await Store.open(options, "shared", options.signal);
+  return await withChanges(store, container, options, ({ changes, names }) => {
+    const rows = changes.map(({ kind, path }) => ({ kind, path: `/${legible(path, names)}` }));
+    return Promise.resolve(rows);
+  });
+}
+
+/**
+ * Compares a container's root filesystem with what it began as, and shows `use` both and the
+ * differences. Both are mounted meanwhile.
+ */
+export async function withChanges<T>(
+  store: Store,
+  container: Container,
+  work: Work,
+  use: (changes: TreeChanges) => Promise<T>,
+): Promise<T> {
+  const rootfs = rootfsOf(container);
+  using _lock = await store.lockContainer(container.id, work.signal);
+  return await withBaseTree(
+    store,
+    container,
+    work,
+    (base) =>
+      new LayerFS(store).withRootfs(rootfs, async () => {
+        await using staging = store.stage();
+        const candidates = await store.driver.changedPaths(rootfs);
+        const options = { scratch: staging.path, signal: work.signal };
+        return await use(await treeChanges(base, rootfs.rootfs, candidates, options));
+      }),
+  );
+}
+
+/** A path for people and for JSON: bytes that are not UTF-8 as `\xNN`. */
+export function legible(path: string, names: RawNames): string {
+  return path.split("/").map((name) => {
+    const bytes = decodeName(name, names) ?? new Uint8Array();
+    const text = decodeUtf8(bytes);
+    if (text !== undefined) return text;
+    const escape = (char: string) => `\\x${char.charCodeAt(0).toString(16)}`;
+    return Buffer.from(bytes).toString("latin1").replace(/[^\x20-\x7e]/g, escape);
+  }).join("/");
+}
