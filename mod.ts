@@ -74,7 +74,7 @@ export {
 } from "./src/container/images.ts";
 export { type LayerRow, listLayers } from "./src/container/layers.ts";
 export { pull, type PulledImage, type PullIntoStoreOptions } from "./src/container/pull.ts";
-export type { BlobCount } from "./src/store/pull.ts";
+export type { BlobCount } from "./src/store/stored_image.ts";
 export { squash, type SquashedImage, type SquashImageOptions } from "./src/container/squash.ts";
 export { type GcOptions, removeUnused } from "./src/container/gc.ts";
 export type { GcResult } from "./src/store/gc.ts";

@@ -24,6 +24,7 @@ export const ORDER: readonly (readonly string[])[] = [
   ["tar", "blob"],
   ["source", "hello", "layer"],
   ["store"],
+  ["transfer"],
   ["container"],
   ["validate"],
   ["cli"],

@@ -61,7 +61,7 @@ export async function inspectImage(
   { platform, store }: { readonly platform?: string; readonly store?: string } = {},
 ): Promise<ImageDetails> {
   const wanted = platform === undefined ? hostPlatform() : parsePlatform(platform);
-  return describeImage(await resolveImage(reference, wanted, store));
+  return describeImage(await resolveImage(reference, wanted, { store }));
 }
 
 /** An image as `inspect` prints it. */

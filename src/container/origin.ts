@@ -42,7 +42,7 @@ export async function findOrigin(options: OriginOptions, store: string): Promise
     ? hostPlatform()
     : parsePlatform(options.platform);
   try {
-    return { source: "image", image: await resolveImage(options.image, platform, store) };
+    return { source: "image", image: await resolveImage(options.image, platform, { store }) };
   } catch (error) {
     const missing = error instanceof LayerfsError && error.code === "not-found";
     if (!missing || options.fallback === undefined) throw error;

@@ -8,10 +8,11 @@ import { hostPlatform, parsePlatform } from "../oci/platform.ts";
 import { resolveImage } from "../source/image.ts";
 import { ImageStore, parseStoreTag } from "../store/images.ts";
 import type { Work } from "../store/layerfs.ts";
-import { type PulledImage, pullImage } from "../store/pull.ts";
+import { pullImage } from "../transfer/pull.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
+import type { PulledImage } from "../store/stored_image.ts";
 
-export type { PulledImage } from "../store/pull.ts";
+export type { PulledImage } from "../store/stored_image.ts";
 
 /** What to pull, and how. */
 export interface PullIntoStoreOptions extends StoreOptions, Work {

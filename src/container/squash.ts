@@ -38,7 +38,7 @@ export async function squash(options: SquashImageOptions): Promise<SquashedImage
     : parsePlatform(options.platform);
   // Before the store is opened: a failure must not make one.
   parseStoreTag(options.name);
-  const image = await resolveImage(options.image, platform, options.store);
+  const image = await resolveImage(options.image, platform, { store: options.store });
   using store = await Store.open(options, "shared", options.signal);
   const layerfs = new LayerFS(store);
   const { name, engine, signal, epoch } = options;

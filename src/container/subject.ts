@@ -46,7 +46,7 @@ export async function findSubject(
   const container = findContainer(store, subject);
   if (container !== null) return { kind: "container", container };
   try {
-    return { kind: "image", image: await resolveImage(subject, wanted, store) };
+    return { kind: "image", image: await resolveImage(subject, wanted, { store }) };
   } catch (error) {
     if (!(error instanceof LayerfsError) || error.code !== "not-found") throw error;
     throw new LayerfsError(

@@ -12,6 +12,7 @@ import { Fields } from "../oci/fields.ts";
 import { parseIndex } from "../oci/image_index.ts";
 import type { LayoutReference } from "../oci/reference.ts";
 import { parseJson, quote } from "../oci/strict_json.ts";
+import { neededBy } from "./delta_annotation.ts";
 import { readDocument, readReplaceable, readVerified, wrongSize } from "./document.ts";
 import type { DescriptorSource } from "./source.ts";
 import { walkIndexes } from "./index_walk.ts";
@@ -25,6 +26,8 @@ const LAYOUT_VERSION = "1.0.0";
 export class LayoutSource implements DescriptorSource {
   /** Which of the two kinds of source this is. */
   readonly kind = "oci";
+  /** Its blobs are files. */
+  readonly isRemote = false;
   /** As messages name it. */
   readonly reference: string;
   readonly #files: LayoutFiles;
@@ -95,7 +98,15 @@ export class LayoutSource implements DescriptorSource {
   /** An image without all of its content is broken: no other image may stand in for it. */
   #missing(name: string, { digest, mediaType, urls }: Descriptor): LayerfsError {
     const url = urls?.[0];
-    const hint = url === undefined ? "copy the whole image" : `it may be had from ${quote(url)}`;
+    const [needed] = neededBy(this.entries());
+    const hint = url !== undefined
+      ? `it may be had from ${quote(url)}`
+      : needed === undefined
+      ? "copy the whole image"
+      : `this is a delta, whose other layers are in ${
+        quote(needed)
+      }: copy that, and then this, to ` +
+        "one place";
     return new LayerfsError(
       "image-invalid",
       `Cannot find ${digest} (${mediaType}) in "${this.#files.path}": there is no file "${name}"; ` +

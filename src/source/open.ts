@@ -21,14 +21,19 @@ import { LayoutSource } from "./layout_source.ts";
 import type { ImageSource } from "./source.ts";
 import { StoreSource } from "./store_source.ts";
 
+/** Where references lead that are no paths. */
+export interface SourcePlaces {
+  /** Path of the store in which bare names are looked up; without it there are none. */
+  readonly store?: string;
+}
+
 /**
  * Opens a layout directory, an archive, or the images of a store.
  *
- * @param store path of the store in which bare names are looked up; without it there are none
  * @throws {LayerfsError} `not-found`, `image-invalid` or `unsupported`; `not-found` for images of
  * registries, which are not read from here
  */
-export function openSource(reference: Reference, store?: string): ImageSource {
+export function openSource(reference: Reference, { store }: SourcePlaces = {}): ImageSource {
   if (reference.transport === "store" && store !== undefined) {
     return new StoreSource(store, reference);
   }

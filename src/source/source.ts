@@ -16,6 +16,8 @@ import type { Platform } from "../oci/platform.ts";
 export interface DescriptorSource extends Disposable {
   /** Tells the two kinds of source apart. */
   readonly kind: "oci";
+  /** Whether its blobs come over a network. */
+  readonly isRemote: boolean;
   /** As messages name it, such as "oci:images:debian". */
   readonly reference: string;
   /**

@@ -22,6 +22,8 @@ import type { DescriptorSource } from "./source.ts";
 export class StoreSource implements DescriptorSource {
   /** Which of the two kinds of source this is. */
   readonly kind = "oci";
+  /** Its blobs are files. */
+  readonly isRemote = false;
   /** As messages name it, such as "alpine:latest". */
   readonly reference: string;
   readonly #store: string;

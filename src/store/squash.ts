@@ -12,11 +12,12 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { isObject } from "../oci/fields.ts";
 import { OCI_CONFIG } from "../oci/media_type.ts";
+import type { Platform } from "../oci/platform.ts";
 import { parseJson } from "../oci/strict_json.ts";
 import type { ResolvedImage } from "../source/source.ts";
 import { type Document, encodeDocument, encodeManifest, totalBytes } from "./image_documents.ts";
 import { type ImageStore, parseStoreTag, splitStoreTag } from "./images.ts";
-import type { PulledImage } from "./pull.ts";
+import type { PulledImage } from "./stored_image.ts";
 import { Staging } from "./staging.ts";
 
 /** gzip's own choice between size and time. */
@@ -58,6 +59,8 @@ export interface SquashedLayer {
 
 /** A squashed image. */
 export interface SquashedImage extends PulledImage {
+  readonly configDigest: Digest;
+  readonly platform: Platform;
   /** Of its one layer. */
   readonly diffId: Digest;
   /** What was left out, for people to read. */

@@ -25,8 +25,12 @@ export async function pull(
   });
   const { copied, reused, digest } = pulled;
   return {
-    document: { ...pulled, platform: formatPlatform(pulled.platform) },
+    document: {
+      ...pulled,
+      platform: pulled.platform === null ? null : formatPlatform(pulled.platform),
+    },
     text: `${digest}\n`,
+    warnings: pulled.warnings,
     remark: `image ${fullName(pulled)}: ${copied.blobs} blobs copied ` +
       `(${formatBytes(copied.bytes)}), ${reused.blobs} were there`,
   };

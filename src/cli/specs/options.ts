@@ -31,7 +31,27 @@ export const PLATFORM = text(
   "platform to choose, where the image has several",
 );
 
+/** Options of the commands that may reach a registry. */
+export const REGISTRY_OPTIONS = {
+  "tls-verify": choice(["true", "false"], "whether to check the certificates of registries"),
+  "cert-dir": text("DIR", "certificates for registries (*.crt, *.cert, *.key)", {
+    completes: "directory",
+  }),
+  authfile: text("FILE", "file with the credentials for registries", {
+    completes: "file",
+    env: "REGISTRY_AUTH_FILE",
+  }),
+  creds: text("USER[:PASSWORD]", "credentials for the registry; asked for where not given"),
+};
+
+/** When a registry is asked for the image of a bare name. */
+export const PULL = choice(
+  ["missing", "always", "never"],
+  "when to ask the registry that a bare name implies",
+);
+
 /** What an operand IMAGE may be. */
 export const IMAGE_HELP = `IMAGE is oci:DIR[:TAG|@DIGEST], oci-archive:FILE[:TAG], \
-docker-archive:FILE[:REPO:TAG], or the name of an image of the store. An image that stands alone in \
-its directory or archive needs no tag.`;
+docker-archive:FILE[:REPO:TAG], docker://HOST/REPO[:TAG][@DIGEST], or a name: of an image of the \
+store, else of the registry that it implies (alpine is docker.io/library/alpine:latest; --pull). An \
+image that stands alone in its directory or archive needs no tag.`;
