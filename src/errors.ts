@@ -27,8 +27,12 @@ export type ErrorCode =
   | "size-mismatch"
   /** The image is valid, but uses something that layerfs does not read. */
   | "unsupported"
+  /** A registry refuses a request that is right, or answers against the distribution spec. */
+  | "registry-invalid"
   | "not-found"
   | "platform-not-found"
+  /** A registry does not answer, or is too busy or broken to; the image may be there. */
+  | "unreachable"
   | "conflict"
   | "busy"
   | "permission-missing"
@@ -36,15 +40,17 @@ export type ErrorCode =
   | "privilege-missing"
   /** A pool, a dataset, a daemon or a kernel module is missing. */
   | "environment-missing"
+  /** A registry wants credentials, or others than it got; or its use is forbidden here. */
+  | "unauthorized"
   /** The disk or the quota is full. */
   | "storage-full"
   | "storage"
   | "interrupted";
 
 /**
- * Exit status of each error code. 1 unexpected, 2 usage, 3 the image is invalid, 4 not found,
- * 5 conflict or busy, 6 a permission, program, privilege or pool is missing, 7 storage failed,
- * 130 interrupted and cleaned up.
+ * Exit status of each error code. 1 unexpected, 2 usage, 3 the image or a registry's answer is
+ * invalid, 4 not found or out of reach, 5 conflict or busy, 6 a permission, program, privilege, pool
+ * or login is missing, 7 storage failed, 130 interrupted and cleaned up.
  */
 const EXIT_STATUS: Readonly<Record<ErrorCode, number>> = {
   "unexpected": 1,
@@ -53,14 +59,17 @@ const EXIT_STATUS: Readonly<Record<ErrorCode, number>> = {
   "digest-mismatch": 3,
   "size-mismatch": 3,
   "unsupported": 3,
+  "registry-invalid": 3,
   "not-found": 4,
   "platform-not-found": 4,
+  "unreachable": 4,
   "conflict": 5,
   "busy": 5,
   "permission-missing": 6,
   "program-missing": 6,
   "privilege-missing": 6,
   "environment-missing": 6,
+  "unauthorized": 6,
   "storage-full": 7,
   "storage": 7,
   "interrupted": 130,

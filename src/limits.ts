@@ -52,3 +52,28 @@ export const MAX_TAG_LENGTH = 128;
 
 /** Bytes of a rootfs's /etc/passwd or /etc/group that are read: real ones stay below 1 MiB. */
 export const MAX_ACCOUNTS_BYTES = 8 * 1024 * 1024;
+
+/** Redirects that one request to a registry follows. Real ones need one or two. */
+export const MAX_REDIRECTS = 10;
+
+/** Bytes of a registry's error that are read; what is wanted of it is a line. */
+export const MAX_ERROR_BYTES = 64 * 1024;
+
+/** Bytes of a token server's answer. Tokens of some clouds have several kilobytes. */
+export const MAX_TOKEN_BYTES = 1024 * 1024;
+
+/** Pages of one listing of a registry, and entries of all its pages together. */
+export const MAX_PAGES = 1000;
+/** See {@linkcode MAX_PAGES}. */
+export const MAX_LISTED = 100_000;
+
+/** Bytes of an auth.json, registries.conf or certificate: real ones stay below 100 KiB. */
+export const MAX_SETTINGS_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Bytes of one chunk of an upload, which is held in memory so that it can be sent again; and the most
+ * that a registry may ask for (OCI-Chunk-Min-Length; AWS asks for 5 MiB).
+ */
+export const UPLOAD_CHUNK_BYTES = 16 * 1024 * 1024;
+/** See {@linkcode UPLOAD_CHUNK_BYTES}. */
+export const MAX_UPLOAD_CHUNK_BYTES = 128 * 1024 * 1024;

@@ -63,3 +63,7 @@ declare module "@std/text/closest-string" {
     options?: { caseSensitive?: boolean },
   ): string;
 }
+
+declare module "@std/toml/parse" {
+  export function parse(tomlString: string): Record<string, unknown>;
+}

@@ -22,6 +22,7 @@ export const ORDER: readonly (readonly string[])[] = [
   ["oci"],
   ["core"],
   ["tar", "blob"],
+  ["registry"],
   ["source", "hello", "layer"],
   ["store"],
   ["transfer"],

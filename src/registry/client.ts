@@ -1,0 +1,286 @@
+/**
+ * One repository of a registry: what can be read from it, and written to it (distribution-spec 1.1).
+ *
+ * @example
+ * ```ts ignore
+ * import { RegistryClient } from "./client.ts";
+ * import { loadRegistrySettings, REGISTRY_VARIABLES } from "./settings.ts";
+ * import { parseImageName } from "../oci/reference.ts";
+ *
+ * const settings = await loadRegistrySettings({}, new Map([["HOME", "/root"]]));
+ * await using client = RegistryClient.open(parseImageName("alpine:3.20"), settings);
+ * const { bytes, digest, mediaType } = await client.manifest("3.20");
+ * ```
+ *
+ * @module
+ */
+
+import { digestBytes } from "../core/hasher.ts";
+import { LayerfsError } from "../errors.ts";
+import { MAX_DOCUMENT_BYTES } from "../limits.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import { type Digest, digestAlgorithm, digestProblem } from "../oci/digest.ts";
+import { isIndex, isManifest } from "../oci/media_type.ts";
+import type { ImageName } from "../oci/reference.ts";
+import { quote } from "../oci/strict_json.ts";
+import { readBlob } from "./blob_reader.ts";
+import { hasBlob, type UploadOptions, type UploadOutcome, writeBlob } from "./blob_writer.ts";
+import { Connection } from "./connection.ts";
+import { Exchange } from "./exchange.ts";
+import { listReferrers, listTags } from "./listing.ts";
+import {
+  announcedDigest,
+  type FetchedManifest,
+  MANIFEST_TYPES,
+  readManifest,
+  type ResolvedTag,
+  resolveTag,
+} from "./manifest_reader.ts";
+import { firstOf } from "./mirrors.ts";
+import { endpoints, isInsecureHost } from "./registries_conf.ts";
+import type { RegistrySettings } from "./settings.ts";
+import { DEFAULT_TIMING, type Timing } from "./timing.ts";
+
+/** What a registry says of a manifest that it has taken. */
+export interface PutManifest {
+  /** Of the bytes. */
+  readonly digest: Digest;
+  /**
+   * Whether the registry lists the manifest as a referrer of its subject by itself (OCI-Subject);
+   * false where it has no subject, too.
+   */
+  readonly subjectListed: boolean;
+}
+
+/**
+ * One repository of a registry. Reading asks the mirrors that registries.conf names first; writing
+ * goes to the registry itself. Any number of calls may run at a time; how many is for the caller.
+ *
+ * Every method throws {@linkcode LayerfsError}: `not-found`; `unauthorized`; `unreachable` once all
+ * tries have failed; `registry-invalid` for answers against the specification; `permission-missing`
+ * where Deno may not use the network; `interrupted`. Messages name registry, repository, request and
+ * status, and hold no secrets.
+ */
+export class RegistryClient implements AsyncDisposable {
+  readonly #exchange: Exchange;
+  readonly #timing: Timing;
+  readonly #registry: Connection;
+  /** Where to read from, the one that has answered first. */
+  #readable: Connection[];
+
+  private constructor(exchange: Exchange, timing: Timing, connections: readonly Connection[]) {
+    const registry = connections.at(-1);
+    if (registry === undefined) throw new TypeError("Cannot open a registry: there is none");
+    this.#exchange = exchange;
+    this.#timing = timing;
+    this.#registry = registry;
+    this.#readable = [...connections];
+  }
+
+  /**
+   * A client for the repository of `image`. Nothing is sent yet. Dispose of it.
+   *
+   * @param image its tag and digest decide which mirrors there are, nothing else
+   * @param timing for tests
+   * @throws {LayerfsError} `unauthorized` where registries.conf blocks it
+   */
+  static open(
+    image: ImageName,
+    settings: RegistrySettings,
+    timing: Partial<Timing> = {},
+  ): RegistryClient {
+    const patience = { ...DEFAULT_TIMING, ...timing };
+    const exchange = new Exchange(settings, patience);
+    const connections = endpoints(settings.registries, image).map((endpoint) =>
+      new Connection(endpoint, exchange, settings, patience)
+    );
+    return new RegistryClient(exchange, patience, connections);
+  }
+
+  /** A client for a registry as a whole, which can {@linkcode ping} only. */
+  static forHost(
+    host: string,
+    settings: RegistrySettings,
+    timing: Partial<Timing> = {},
+  ): RegistryClient {
+    const patience = { ...DEFAULT_TIMING, ...timing };
+    const exchange = new Exchange(settings, patience);
+    const insecure = isInsecureHost(settings.registries, host);
+    const endpoint = { host, repository: "", insecure, mirror: false };
+    return new RegistryClient(exchange, patience, [
+      new Connection(endpoint, exchange, settings, patience),
+    ]);
+  }
+
+  /** Asks whether the registry is there and knows who we are. */
+  async ping(signal?: AbortSignal): Promise<void> {
+    const reply = await this.#registry.request({
+      action: "Cannot log in",
+      method: "GET",
+      target: "/v2/",
+      accept: [200],
+      ...(signal ? { signal } : {}),
+    });
+    await reply.discard();
+  }
+
+  /**
+   * Reads a manifest or index. What is asked for by digest has that digest; for a tag, the result's
+   * digest is that of the bytes.
+   *
+   * @param reference a tag or a digest
+   * @param accept media types to ask for; all that layerfs knows where it is absent
+   * @throws {LayerfsError} `digest-mismatch`, `image-invalid` beyond MAX_DOCUMENT_BYTES
+   */
+  manifest(
+    reference: string,
+    accept: readonly string[] = MANIFEST_TYPES,
+    signal?: AbortSignal,
+  ): Promise<FetchedManifest> {
+    return this.#read((connection) => readManifest(connection, reference, accept, signal));
+  }
+
+  /**
+   * What a tag stands for, by a request that no rate limit counts; null where the registry does not
+   * say. The digest is only worth what is then fetched by it.
+   */
+  resolve(
+    tag: string,
+    accept: readonly string[] = MANIFEST_TYPES,
+    signal?: AbortSignal,
+  ): Promise<ResolvedTag | null> {
+    return this.#read((connection) => resolveTag(connection, tag, accept, signal));
+  }
+
+  /**
+   * The content of a blob as a stream, which goes on by itself where a connection breaks: exactly as
+   * many bytes as `descriptor` says. The digest is for the caller to check, over the whole stream.
+   *
+   * @throws {LayerfsError} `size-mismatch`
+   */
+  blob(descriptor: Descriptor, signal?: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    return readBlob(this.#readable, this.#timing, descriptor, signal);
+  }
+
+  /**
+   * A small blob as a whole, or a manifest or index that another document names, with size and
+   * digest verified.
+   *
+   * @throws {LayerfsError} `size-mismatch`, `digest-mismatch`, `image-invalid` beyond
+   * MAX_DOCUMENT_BYTES, `unsupported` for a digest that layerfs does not compute
+   */
+  async document(descriptor: Descriptor, signal?: AbortSignal): Promise<Uint8Array> {
+    const { digest, size, mediaType } = descriptor;
+    const algorithm = digestAlgorithm(digest);
+    if (size > MAX_DOCUMENT_BYTES) {
+      throw new LayerfsError(
+        "image-invalid",
+        `Cannot read ${digest}: it has ${size} bytes; a document has ${MAX_DOCUMENT_BYTES} at most`,
+      );
+    }
+    if (isManifest(mediaType) || isIndex(mediaType)) {
+      const { bytes } = await this.manifest(digest, [mediaType], signal);
+      if (bytes.length === size) return bytes;
+      const state = `it has ${bytes.length} bytes, its descriptor says ${size}`;
+      throw new LayerfsError("size-mismatch", `Cannot verify ${digest}: ${state}`, {
+        size,
+        found: bytes.length,
+      });
+    }
+    const bytes = new Uint8Array(size);
+    let at = 0;
+    for await (const chunk of this.blob(descriptor, signal)) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    const found = digestBytes(bytes, algorithm);
+    if (found === digest) return bytes;
+    const message = `Cannot verify ${digest}: digest is "${found}"`;
+    throw new LayerfsError("digest-mismatch", message, { digest, found });
+  }
+
+  /** Whether the registry itself has a blob. */
+  hasBlob(descriptor: Descriptor, signal?: AbortSignal): Promise<boolean> {
+    return hasBlob(this.#registry, descriptor, signal);
+  }
+
+  /**
+   * Brings a blob into the registry, unless it is there.
+   *
+   * @param content begins the whole content, each time it is called: an upload that breaks is tried
+   * again
+   * @throws {LayerfsError} `size-mismatch`, `digest-mismatch`
+   */
+  uploadBlob(
+    descriptor: Descriptor,
+    content: () => AsyncIterable<Uint8Array>,
+    options: UploadOptions = {},
+  ): Promise<UploadOutcome> {
+    return writeBlob(this.#registry, this.#timing, descriptor, content, options);
+  }
+
+  /**
+   * Writes a manifest or index, whose blobs and manifests must be there.
+   *
+   * @param reference a tag, or the digest of `bytes`
+   * @throws {LayerfsError} `digest-mismatch` where `reference` is another digest, `registry-invalid`
+   * where the registry refuses it, or says that it has another digest
+   */
+  async putManifest(
+    reference: string,
+    bytes: Uint8Array<ArrayBuffer>,
+    mediaType: string,
+    signal?: AbortSignal,
+  ): Promise<PutManifest> {
+    const action = `Cannot write manifest ${quote(reference)}`;
+    const asked = digestProblem(reference) === null ? reference as Digest : null;
+    const digest = digestBytes(bytes, asked === null ? "sha256" : digestAlgorithm(asked));
+    if (asked !== null && asked !== digest) {
+      throw new LayerfsError("digest-mismatch", `${action}: its digest is "${digest}"`, {
+        digest: asked,
+        found: digest,
+      });
+    }
+    const request = {
+      action,
+      method: "PUT",
+      target: this.#registry.path(`manifests/${reference}`),
+      headers: { "content-type": mediaType },
+      body: () => bytes,
+      access: "push",
+      accept: [200, 201],
+      ...(signal ? { signal } : {}),
+    } as const;
+    const reply = await this.#registry.request(request);
+    await reply.discard();
+    const taken = announcedDigest(reply);
+    if (taken !== null && digestBytes(bytes, digestAlgorithm(taken)) !== taken) {
+      throw this.#registry.invalid(request, reply, `the registry has taken it as "${taken}"`);
+    }
+    return { digest, subjectListed: reply.header("oci-subject") !== null };
+  }
+
+  /** Descriptors of what refers to a manifest: signatures and the like. */
+  referrers(digest: Digest, artifactType?: string, signal?: AbortSignal): Promise<Descriptor[]> {
+    return this.#read((connection) => listReferrers(connection, digest, artifactType, signal));
+  }
+
+  /** The tags of the repository. */
+  tags(signal?: AbortSignal): Promise<string[]> {
+    return this.#read((connection) => listTags(connection, signal));
+  }
+
+  /** Closes all connections. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#exchange.close();
+  }
+
+  /** Asks mirrors and registry; the one that has an answer is asked first from then on. */
+  #read<T>(ask: (connection: Connection) => Promise<T>): Promise<T> {
+    return firstOf(this.#readable, async (connection) => {
+      const answer = await ask(connection);
+      this.#readable = [connection, ...this.#readable.filter((other) => other !== connection)];
+      return answer;
+    });
+  }
+}

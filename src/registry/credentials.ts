@@ -1,0 +1,49 @@
+/**
+ * Who one is to a registry: a user name with a password, or an identity token.
+ *
+ * The secret is private to the object: printing it, in whatever way, shows the user name only.
+ *
+ * @module
+ */
+
+/** A user name and a password, or an identity token (an OAuth2 refresh token). */
+export class Credentials {
+  /** Whose they are; "" where only a token is known. */
+  readonly username: string;
+  /** Whether the secret is an identity token, which no header ever carries as it is. */
+  readonly isIdentityToken: boolean;
+  readonly #secret: string;
+
+  private constructor(username: string, secret: string, isIdentityToken: boolean) {
+    this.username = username;
+    this.#secret = secret;
+    this.isIdentityToken = isIdentityToken;
+  }
+
+  /** What a user logs in with. */
+  static password(username: string, password: string): Credentials {
+    return new Credentials(username, password, false);
+  }
+
+  /** What `docker login` keeps for registries that hand one out. */
+  static identityToken(token: string, username = ""): Credentials {
+    return new Credentials(username, token, true);
+  }
+
+  /** The password or the token, for the two places that need it: a request, and storage. */
+  reveal(): string {
+    return this.#secret;
+  }
+
+  /** `user:password` in base64, of the bytes of UTF-8 (RFC 7617). */
+  basic(): string {
+    return new TextEncoder().encode(`${this.username}:${this.#secret}`).toBase64();
+  }
+
+  /** Every form of the secret that a registry could send back to us. */
+  secrets(): string[] {
+    const forms = [this.#secret, encodeURIComponent(this.#secret)];
+    if (!this.isIdentityToken) forms.push(this.basic());
+    return forms.filter((form) => form !== "");
+  }
+}
