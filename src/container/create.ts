@@ -20,6 +20,7 @@ import { storageError } from "../system_error.ts";
 import { writeBundle } from "./bundle_files.ts";
 import { checkFree, checkNew, containerPath } from "./containers.ts";
 import { findOrigin, type Origin, type OriginOptions } from "./origin.ts";
+import { keepBlobs } from "./keep_blobs.ts";
 import type { Overrides } from "./overrides.ts";
 import { checkId, formatRecord, type ImageRecord, type RootfsOrigin } from "./record.ts";
 import { rootfsFromPath } from "./rootfs.ts";
@@ -32,6 +33,8 @@ export interface CreateOptions extends StoreOptions, OriginOptions {
   readonly name?: string;
   /** Where the bundle goes; in the store where it is absent. */
   readonly bundle?: string;
+  /** Keeps the blobs of an image of a registry in the store, and gives it its name there. */
+  readonly keepBlobs?: boolean;
   /** What is to be other than the image says. */
   readonly overrides: Overrides;
   /** Takes the place of the image's Cmd where it is not empty. */
@@ -93,8 +96,19 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   // What a killed process has left in the store's own place, the store sweeps when it is opened.
   if (options.bundle === undefined) checkNew(options.store, id);
   else checkFree(options.store, id, destination);
-  const origin = await findOrigin(options, options.store);
+  const found = await findOrigin(options, options.store);
   using store = await Store.open(options, "shared", options.signal);
+  const origin: Origin = found.source === "image" && options.keepBlobs === true
+    ? {
+      ...found,
+      image: await keepBlobs(found.image, store, {
+        registry: options.registry,
+        engine: options.engine,
+        signal: options.signal,
+        onProgress: options.onProgress,
+      }),
+    }
+    : found;
   checkQuota(store, options.overrides);
   const bundle = placeOf(destination, store, id);
   await using staging = store.stage();

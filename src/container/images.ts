@@ -77,9 +77,7 @@ export async function tagImage(
   name: string,
 ): Promise<string> {
   parseStoreTag(name);
-  const found = await Store.read(options) === null
-    ? []
-    : new ImageStore(options.store).find(image);
+  const found = await Store.read(options) === null ? [] : new ImageStore(options.store).find(image);
   if (found.length === 0) {
     throw new LayerfsError(
       "not-found",

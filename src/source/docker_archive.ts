@@ -71,9 +71,9 @@ export class DockerArchiveSource implements DockerSource {
   /** Nothing is held open between calls. */
   close(): void {}
 
-  /** For `using`. */
-  [Symbol.dispose](): void {
-    this.close();
+  /** For `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve(this.close());
   }
 
   #read(entry: ManifestEntry): DockerImage {

@@ -48,7 +48,7 @@ export async function resolveImage(
   platform: Platform,
   places: SourcePlaces = {},
 ): Promise<ResolvedImage> {
-  using source = openSource(parseReference(reference), places);
+  await using source = openSource(parseReference(reference), places);
   return await resolveFrom(source, platform);
 }
 

@@ -22,12 +22,15 @@ import { listImages, selectDescriptors } from "./select_descriptors.ts";
 /** The only version there is (image-layout.md, "oci-layout file"). */
 const LAYOUT_VERSION = "1.0.0";
 
+/** Characters of the name of another image that a message shows. */
+const LONGEST_NAME = 500;
+
 /** The images of a layout that a reference means. */
 export class LayoutSource implements DescriptorSource {
   /** Which of the two kinds of source this is. */
   readonly kind = "oci";
   /** Its blobs are files. */
-  readonly isRemote = false;
+  readonly registry = null;
   /** As messages name it. */
   readonly reference: string;
   readonly #files: LayoutFiles;
@@ -76,9 +79,9 @@ export class LayoutSource implements DescriptorSource {
   /** Nothing is held open between calls. */
   close(): void {}
 
-  /** For `using`. */
-  [Symbol.dispose](): void {
-    this.close();
+  /** For `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve(this.close());
   }
 
   /** An entry of an index below index.json: a digest names it as well. */
@@ -103,9 +106,9 @@ export class LayoutSource implements DescriptorSource {
       ? `it may be had from ${quote(url)}`
       : needed === undefined
       ? "copy the whole image"
-      : `this is a delta, whose other layers are in ${
-        quote(needed)
-      }: copy that, and then this, to ` +
+      : `this is a delta, whose other layers are in "${
+        needed.slice(0, LONGEST_NAME)
+      }": copy that, and then this, to ` +
         "one place";
     return new LayerfsError(
       "image-invalid",

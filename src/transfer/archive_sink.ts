@@ -17,7 +17,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { LayerfsError, within } from "../errors.ts";
+import { LayerfsError } from "../errors.ts";
 import { lstatOrNull } from "../layer/root_path.ts";
 import { writeAll } from "../layer/special_files.ts";
 import { type Descriptor, REF_NAME } from "../oci/descriptor.ts";
@@ -31,13 +31,14 @@ import {
 } from "../oci/reference.ts";
 import { encodeDescriptor } from "../store/image_documents.ts";
 import { FileLock } from "../store/lock.ts";
+import { PUBLIC } from "../store/modes.ts";
 import { syncDirectory } from "../store/sync_directory.ts";
 import { storageError } from "../system_error.ts";
 import { TarStream, type TarStreamInput } from "../tar/tar_stream.ts";
-import type { GraphBlob, ImageGraph } from "./graph.ts";
+import type { ImageGraph } from "./graph.ts";
 import type { ImageSink, Transfer, TransferWork } from "./sink.ts";
 import { verifiedPieces } from "./verified.ts";
-import { Counter, foreignOr, leftOut } from "./write_blobs.ts";
+import { Counter, foreignOr, layerError, leftOut } from "./write_blobs.ts";
 
 /** So that the same image gives the same archive. */
 const MTIME = 0;
@@ -68,6 +69,8 @@ export class ArchiveSink implements ImageSink {
     const { dir, base } = path.parse(path.resolve(this.#wanted.path));
     const part = `${dir}/.${base}.layerfs-part`;
     try {
+      // With the mode that a new file has, as a lock file has another.
+      fs.closeSync(fs.openSync(part, "a", PUBLIC.file));
       // Held by who writes there: two would write one file.
       using lock = await FileLock.wait(part, "exclusive", work.signal);
       try {
@@ -169,7 +172,6 @@ async function writeArchive(
   const fd = fs.openSync(part, "r+");
   try {
     fs.ftruncateSync(fd);
-    fs.fchmodSync(fd, 0o666 & ~Deno.umask());
     let position = 0;
     for await (const piece of ReadableStream.from(entries).pipeThrough(new TarStream())) {
       writeAll(fd, piece, position);
@@ -220,23 +222,36 @@ async function* blobEntries(
     const onBytes = (delta: number) => {
       if (layer >= 0) onProgress({ type: "bytes", layer, delta });
     };
-    try {
-      const content = foreignOr(descriptor, false, blob.content);
-      done({ descriptor, leftOut: content === null });
-      if (content === null) continue;
-      const how = { engine, onBytes, ...(signal === undefined ? {} : { signal }) };
-      const readable = ReadableStream.from(verifiedPieces(content, descriptor, how));
-      yield { ...entryOf(blobName(descriptor)), type: "file", size: descriptor.size, readable };
-    } catch (error) {
-      throw layer < 0 ? error : layerError(error, layer, layers);
-    }
+    const explain = (error: unknown) => layer < 0 ? error : layerError(error, layer, layers.length);
+    const content = foreignOr(descriptor, false, () => attempt(blob.content, explain));
+    done({ descriptor, leftOut: content === null });
+    if (content === null) continue;
+    const how = { engine, onBytes, ...(signal === undefined ? {} : { signal }) };
+    const pieces = explained(verifiedPieces(content, descriptor, how), explain);
+    const readable = ReadableStream.from(pieces);
+    yield { ...entryOf(blobName(descriptor)), type: "file", size: descriptor.size, readable };
     if (layer >= 0) onProgress({ type: "layer", layer });
   }
   onProgress({ type: "end" });
 }
 
-function layerError(error: unknown, layer: number, layers: readonly GraphBlob[]): unknown {
-  return within(error, `Cannot copy layer ${layer + 1} of ${layers.length}`, { layer: layer + 1 });
+/** Makes of an error one that says more. */
+type Explain = (error: unknown) => unknown;
+
+function attempt<T>(action: () => T, explain: Explain): T {
+  try {
+    return action();
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+async function* explained<T>(items: AsyncIterable<T>, explain: Explain): AsyncGenerator<T> {
+  try {
+    yield* items;
+  } catch (error) {
+    throw explain(error);
+  }
 }
 
 function entryOf(name: string): Pick<TarStreamInput, "path" | "options"> {

@@ -7,7 +7,7 @@
 import { LayerfsError } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
-import { openSource, type SourcePlaces } from "../source/open.ts";
+import { ANONYMOUS, openSource, type SourcePlaces } from "../source/open.ts";
 import type { BlobCount } from "../store/stored_image.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { type Delta, withoutLayersOf } from "./delta.ts";
@@ -61,7 +61,7 @@ export async function copyImage(options: CopyOptions): Promise<CopiedImage> {
   const usesStore = [source, base].some((reference) => reference?.transport === "store");
   // Read before a store is opened: a failure must not make one.
   const places = { ...options, ...(usesStore ? options.store() : { store: undefined }) };
-  using opened = openSource(source, places);
+  await using opened = openSource(source, places);
   const graph = opened.kind === "oci"
     ? await readGraph(opened, options)
     : await dockerGraph(opened, options, options);
@@ -69,7 +69,11 @@ export async function copyImage(options: CopyOptions): Promise<CopiedImage> {
   using store = destination.transport === "store"
     ? await Store.open(options.store(), "shared", options.signal)
     : null;
-  const sink = openSink(destination, { store, annotations: delta.annotations });
+  const sink = openSink(destination, {
+    store,
+    registry: options.registry ?? ANONYMOUS,
+    annotations: delta.annotations,
+  });
   const { copied, reused, warnings } = await sink.write(delta.graph, options);
   const [root] = graph.roots;
   if (root === undefined) throw new TypeError("a source gives one descriptor at least");
@@ -97,7 +101,7 @@ async function deltaOf(
   options: CopyOptions,
   places: SourcePlaces,
 ): Promise<Delta> {
-  using source = openSource(base, places);
+  await using source = openSource(base, places);
   const found = source.kind === "oci"
     ? await readGraph(source, options)
     : await dockerGraph(source, options, options);

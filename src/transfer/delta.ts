@@ -8,6 +8,7 @@
  */
 
 import type { Digest } from "../oci/digest.ts";
+import { parseReference } from "../oci/reference.ts";
 import { NEEDS } from "../source/delta_annotation.ts";
 import type { ImageGraph } from "./graph.ts";
 
@@ -31,16 +32,22 @@ export function withoutLayersOf(graph: ImageGraph, base: ImageGraph): Delta {
   const isLacking = ({ role, descriptor }: ImageGraph["blobs"][number]) =>
     role === "layer" && there.has(descriptor.digest);
   const lacking = graph.blobs.filter(isLacking);
-  const [root] = base.roots;
-  const needs = root === undefined || base.reference.includes("@")
-    ? base.reference
-    : `${base.reference}@${root.digest}`;
   return {
     graph: { ...graph, blobs: graph.blobs.filter((blob) => !isLacking(blob)) },
-    annotations: lacking.length === 0 ? {} : { [NEEDS]: needs },
+    annotations: lacking.length === 0 ? {} : { [NEEDS]: exactName(base) },
     lacking: {
       layers: lacking.length,
       bytes: lacking.reduce((sum, { descriptor }) => sum + descriptor.size, 0),
     },
   };
+}
+
+/** A reference that means this very content, whatever its tag comes to mean. */
+function exactName({ reference, roots: [root] }: ImageGraph): string {
+  const parsed = parseReference(reference);
+  if (root === undefined || parsed.transport === "docker-archive") return reference;
+  if (parsed.transport === "oci" || parsed.transport === "oci-archive") {
+    return `${parsed.transport}:${parsed.path}@${root.digest}`;
+  }
+  return parsed.digest === undefined ? `${reference}@${root.digest}` : reference;
 }

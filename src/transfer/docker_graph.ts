@@ -66,7 +66,7 @@ export async function dockerGraph(
     roots: [manifest.descriptor],
     documents: [manifest],
     blobs: [...blobs.values()],
-    isRemote: false,
+    registry: null,
   };
 }
 

@@ -17,6 +17,7 @@ import { parseIndex } from "../oci/image_index.ts";
 import { parseManifest } from "../oci/manifest.ts";
 import { isIndex, isManifest } from "../oci/media_type.ts";
 import { hostPlatform, type Platform } from "../oci/platform.ts";
+import type { ImageName } from "../oci/reference.ts";
 import { type SelectedImage, selectImage } from "../source/image.ts";
 import { walkIndexes } from "../source/index_walk.ts";
 import type { DescriptorSource } from "../source/source.ts";
@@ -52,8 +53,8 @@ export interface ImageGraph {
   readonly documents: readonly GraphDocument[];
   /** Of all documents, each once; layers before their config. */
   readonly blobs: readonly GraphBlob[];
-  /** Whether the blobs come from afar, several at a time then. */
-  readonly isRemote: boolean;
+  /** The repository of a registry that the blobs come from; null where they are files. */
+  readonly registry: ImageName | null;
 }
 
 /** Which of the images that a reference means. */
@@ -92,7 +93,7 @@ export async function graphOf(
     roots,
     documents: reader.documents(roots),
     blobs: [...reader.blobs.values()],
-    isRemote: source.isRemote,
+    registry: source.registry,
   };
 }
 

@@ -6,10 +6,12 @@
 
 import { LayerfsError } from "../errors.ts";
 import { type Reference, storeTag } from "../oci/reference.ts";
+import type { RegistrySettings } from "../registry/settings.ts";
 import { ImageStore } from "../store/images.ts";
 import type { Store } from "../store/store.ts";
 import { ArchiveSink } from "./archive_sink.ts";
 import { LayoutSink } from "./layout_sink.ts";
+import { RegistrySink } from "./registry_sink.ts";
 import type { ImageSink } from "./sink.ts";
 import { StoreSink } from "./store_sink.ts";
 
@@ -17,6 +19,8 @@ import { StoreSink } from "./store_sink.ts";
 export interface SinkPlaces {
   /** The store of bare names, opened; null where the destination needs none. */
   readonly store: Store | null;
+  /** Gives what is known of registries. */
+  readonly registry: () => Promise<RegistrySettings>;
   /** What the entry of a layout's index.json gets beside the tag. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
@@ -27,7 +31,10 @@ export interface SinkPlaces {
  * @throws {LayerfsError} `usage` for a reference that cannot be one, `conflict` for an archive that
  * is there already
  */
-export function openSink(reference: Reference, { store, annotations }: SinkPlaces): ImageSink {
+export function openSink(
+  reference: Reference,
+  { store, registry, annotations }: SinkPlaces,
+): ImageSink {
   if (reference.transport !== "docker-archive" && reference.digest !== undefined) {
     throw new LayerfsError(
       "usage",
@@ -43,7 +50,7 @@ export function openSink(reference: Reference, { store, annotations }: SinkPlace
     case "docker-archive":
       return new ArchiveSink(reference, annotations);
     case "docker":
-      throw new Error("no registry yet");
+      return new RegistrySink(reference, registry);
     case "store": {
       if (store === null) throw new TypeError("a bare name is that of an image in a store");
       return new StoreSink(new ImageStore(store.path), storeTag(reference));

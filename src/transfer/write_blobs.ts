@@ -61,7 +61,7 @@ export async function writeBlobs(
   const layers = graph.blobs.filter(({ role }) => role === "layer");
   const bytes = layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
   onProgress({ type: "start", layers: layers.length, bytes });
-  const limit = graph.isRemote || target.isRemote ? REMOTE_LIMIT : 1;
+  const limit = graph.registry !== null || target.isRemote ? REMOTE_LIMIT : 1;
   await forEachParallel(graph.blobs, limit, signal, async (blob, _, signal) => {
     const layer = layers.indexOf(blob);
     const onBytes = (delta: number) => {
@@ -72,9 +72,7 @@ export async function writeBlobs(
       if (added === "left out") warnings.push(leftOut(blob.descriptor));
       else counter.count(added, blob.descriptor.size);
     } catch (error) {
-      if (layer < 0) throw error;
-      const what = `Cannot copy layer ${layer + 1} of ${layers.length}`;
-      throw within(error, what, { layer: layer + 1 });
+      throw layer < 0 ? error : layerError(error, layer, layers.length);
     }
     if (layer >= 0) onProgress({ type: "layer", layer });
   });
@@ -127,6 +125,11 @@ export function isForeign({ mediaType, urls }: Descriptor): boolean {
 export function leftOut({ digest, urls }: Descriptor): string {
   return `layer ${digest} is not to be handed on, and was left out; it may be had from ` +
     quote(urls?.[0] ?? "");
+}
+
+/** An error with the layer that it is about, which is counted from 0. */
+export function layerError(error: unknown, layer: number, layers: number): unknown {
+  return within(error, `Cannot copy layer ${layer + 1} of ${layers}`, { layer: layer + 1 });
 }
 
 /** Counts what is written and what was there. */

@@ -15,6 +15,9 @@ export class FakeIo implements Io {
   columns = 80;
   noColor = false;
   userId = 1000;
+  /** Standard input, and what is typed without being shown. */
+  input = "";
+  secret = "";
   variables: Record<string, string> = { HOME: "/home/me" };
   /** Names asked of the environment. */
   readonly asked: string[] = [];
@@ -23,6 +26,11 @@ export class FakeIo implements Io {
   readonly stdout = (text: string): void => void (this.out += text);
   readonly stderr = (text: string): void => void (this.err += text);
   readonly uid = (): number => this.userId;
+  readonly stdin = (): string => this.input;
+  readonly readSecret = (prompt: string): string => {
+    this.err += prompt;
+    return this.secret;
+  };
 
   readonly env = (names: readonly string[]): ReadonlyMap<string, string> => {
     this.asked.push(...names);

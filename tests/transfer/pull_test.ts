@@ -190,7 +190,7 @@ Deno.test("an image without a name gets one by --as only", async () => {
     await refuses(() => pull(store, reference, { as: "Upper" }), "usage", "is no image name");
     const pinned = `a@${digestOf(BASE)}`;
     await refuses(() => pull(store, reference, { as: pinned }), "usage", "it has a digest");
-    await refuses(() => pull(store, "alpine"), "not-found", "images are read from oci:DIR");
+    await refuses(() => pull(store, "alpine"), "not-found", "docker://HOST/NAME or oci:DIR");
     assertEquals([tagsIn(dir), blobsOf(store)], [[], []]);
     await pull(store, odd.reference, { as: "debian:1" });
     assertEquals((await listed(store)).length, 1);

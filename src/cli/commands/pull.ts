@@ -8,6 +8,7 @@ import { fullName } from "../../container/images.ts";
 import { pull as pullImage } from "../../container/pull.ts";
 import { formatPlatform } from "../../oci/platform.ts";
 import type { Context, Input, Outcome } from "../context.ts";
+import { pullAccess } from "../registry_access.ts";
 import type { SPECS } from "../specs.ts";
 import { storeWork } from "../store_work.ts";
 import { formatBytes } from "../style.ts";
@@ -20,7 +21,9 @@ export async function pull(
   const pulled = await pullImage({
     ...storeWork(context),
     image: operands[0] ?? "",
+    ...pullAccess(values, context),
     as: values.as,
+    all: values.all,
     platform: values.platform,
   });
   const { copied, reused, digest } = pulled;

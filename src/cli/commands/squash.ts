@@ -9,6 +9,7 @@ import { squash as squashImage } from "../../container/squash.ts";
 import { LayerfsError } from "../../errors.ts";
 import { formatPlatform } from "../../oci/platform.ts";
 import type { Context, Input, Outcome } from "../context.ts";
+import { registryAccess } from "../registry_access.ts";
 import type { SPECS } from "../specs.ts";
 import { storeWork } from "../store_work.ts";
 import { formatBytes } from "../style.ts";
@@ -23,7 +24,12 @@ export async function squash(
 ): Promise<Outcome> {
   const [image = "", name = ""] = operands;
   const epoch = parseEpoch(context.io.env([EPOCH]).get(EPOCH));
-  const work = { ...storeWork(context), epoch, platform: values.platform };
+  const work = {
+    ...storeWork(context),
+    ...registryAccess(values, context),
+    epoch,
+    platform: values.platform,
+  };
   const squashed = await squashImage({ ...work, image, name });
   const { warnings, digest, bytes } = squashed;
   return {

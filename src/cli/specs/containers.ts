@@ -5,7 +5,7 @@
  */
 
 import { choice, command, flag, list, text } from "../spec.ts";
-import { IMAGE_HELP, PLATFORM } from "./options.ts";
+import { IMAGE_HELP, PLATFORM, PULL, REGISTRY_OPTIONS } from "./options.ts";
 
 /** What a caller may change of the image's own settings. */
 const OVERRIDE_OPTIONS = {
@@ -47,6 +47,9 @@ const CREATE_OPTIONS = {
   fallback: text("DIR|TAR", "root filesystem to take only where the image is not to be had", {
     completes: "file",
   }),
+  pull: PULL,
+  "keep-blobs": flag("keep the blobs of an image from a registry in the store, as pull does"),
+  ...REGISTRY_OPTIONS,
   ...OVERRIDE_OPTIONS,
 };
 
@@ -65,14 +68,15 @@ and rootfs) that runc or crun starts. Prints the bundle's path.
 
 ${IMAGE_HELP} CMD takes the place of the image's own command. Options end at IMAGE.
 
-A --fallback is used where the image is not found, never where it fails verification; the JSON \
-result says so.`,
+A --fallback is used where the image is not found or its registry cannot be reached, never where it \
+fails verification; the JSON result says so.`,
   operands: CREATE_OPERANDS,
   options: CREATE_OPTIONS,
   cleansUp: true,
   examples: [
     "create --name web oci:images/nginx:stable",
     "create --env LANG=C.UTF-8 --volume ./data:/data:ro oci-archive:app.tar /bin/app --verbose",
+    "create --name db docker.io/library/postgres:17",
     "create --rootfs debian.tar.zst /bin/bash",
   ],
 });
@@ -119,7 +123,7 @@ or of a layer on those below it, read-only. Prints the path. What is mounted alr
 
 ${IMAGE_HELP} LAYER is a ChainID, as layers prints it.`,
   operands: { usage: ["ID|IMAGE|LAYER"], min: 1, max: 1, completes: "container" },
-  options: { platform: PLATFORM },
+  options: { platform: PLATFORM, ...REGISTRY_OPTIONS },
   cleansUp: true,
   examples: ["mount web", "mount oci:images/debian:12"],
 });
@@ -129,7 +133,7 @@ const unmount = command({
   help: "Ends what mount, or the making of a container, has begun. Nothing is lost. An image whose \
 source is gone is unmounted by its top LAYER: a ChainID, as layers prints it.",
   operands: { usage: ["ID|IMAGE|LAYER"], min: 1, max: 1, completes: "container" },
-  options: { platform: PLATFORM },
+  options: { platform: PLATFORM, ...REGISTRY_OPTIONS },
   cleansUp: true,
   examples: ["unmount web", "unmount oci:images/debian:12"],
 });
