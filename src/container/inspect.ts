@@ -28,7 +28,7 @@ export interface ContainerDetails extends ContainerRecord {
 }
 
 /** An image, its documents as they were parsed. */
-export type ImageDetails = Omit<ResolvedImage, "layers"> & {
+export type ImageDetails = Omit<ResolvedImage, "layers" | "manifestBytes" | "configBytes"> & {
   readonly layers: readonly {
     readonly digest: string | null;
     readonly size: number;
@@ -87,5 +87,7 @@ export function describeImage(image: ResolvedImage): ImageDetails {
     diffId,
     chainId,
   }));
-  return { ...image, layers };
+  // What is parsed is shown; the bytes would only be rows of numbers.
+  const { manifestBytes: _, configBytes: __, ...details } = image;
+  return { ...details, layers };
 }
