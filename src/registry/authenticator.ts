@@ -8,7 +8,7 @@
  * @module
  */
 
-import { LayerfsError } from "../errors.ts";
+import type { LayerfsError } from "../errors.ts";
 import { MAX_TOKEN_BYTES } from "../limits.ts";
 import { isObject } from "../oci/fields.ts";
 import type { Challenge } from "./challenge.ts";

@@ -117,18 +117,25 @@ export class Connection {
     throw this.invalid(request, reply, objection ?? "");
   }
 
-  /** A whole answer, within the patience that documents get. */
-  async bytes(
-    request: Pick<RegistryRequest, "action" | "method">,
-    reply: Reply,
+  /**
+   * Sends a request and reads the whole answer, all of it again where the connection breaks.
+   *
+   * @returns `bytes` null where there are more than `limit`
+   * @throws {LayerfsError} as {@linkcode request}
+   */
+  async read(
+    request: RegistryRequest,
     limit: number,
-  ): Promise<Uint8Array | null> {
-    try {
-      return await reply.bytes(limit);
-    } catch (error) {
-      if (error instanceof NetworkFailure) throw this.broken(request, reply.url, error);
-      throw error;
-    }
+  ): Promise<{ reply: Reply; bytes: Uint8Array | null }> {
+    return await withRetries(this.#timing, request.signal, async () => {
+      const reply = await this.#attempt(request);
+      try {
+        return { reply, bytes: await reply.bytes(limit) };
+      } catch (error) {
+        if (error instanceof NetworkFailure) throw this.broken(request, reply.url, error);
+        throw error;
+      }
+    });
   }
 
   async #attempt(request: RegistryRequest): Promise<Reply> {
