@@ -138,7 +138,7 @@ function chunkSize({ connection, action, options }: Upload, session: Reply): num
   const minimum = Number(session.header("oci-chunk-min-length") ?? 0);
   const wanted = options.chunkBytes ?? (minimum > 0 ? UPLOAD_CHUNK_BYTES : 0);
   if (!(minimum >= 0 && minimum <= MAX_UPLOAD_CHUNK_BYTES)) {
-    const state = `it wants chunks of "${session.header("oci-chunk-min-length")}" bytes`;
+    const state = `it wants chunks longer than ${MAX_UPLOAD_CHUNK_BYTES} bytes, or of no length`;
     throw connection.invalid({ action, method: "POST" }, session, state);
   }
   return wanted === 0 ? null : Math.min(Math.max(wanted, minimum), MAX_UPLOAD_CHUNK_BYTES);

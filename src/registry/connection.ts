@@ -228,7 +228,7 @@ export class Connection {
   async #refusal(request: RegistryRequest, reply: Reply): Promise<LayerfsError | Transient> {
     const { status } = reply;
     const body = await reply.beginning(MAX_ERROR_BYTES);
-    const said = errorText(body, reply.header("content-type"));
+    const said = errorText(this.#place, body, reply.header("content-type"));
     const state = [`${status}${said === "" ? "" : `: ${said}`}`];
     const isOurs = reply.url.origin === this.#place.origin;
     if ((status === 401 || status === 403) && isOurs) {
@@ -242,7 +242,9 @@ export class Connection {
     const code = wrongDigest ? "digest-mismatch" : statusCode(status);
     const error = this.#error(code, request, reply.url, state.join("; "), {
       status,
-      ...(codes.length > 0 ? { errors: codes.slice(0, 3).join(" ").slice(0, 200) } : {}),
+      ...(codes.length > 0
+        ? { errors: this.#place.redact(codes.slice(0, 3).join(" ")).slice(0, 200) }
+        : {}),
     });
     if (!isTransient(status)) return error;
     return new Transient(error, parseRetryAfter(reply.header("retry-after"), this.#timing.now()));

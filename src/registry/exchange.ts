@@ -186,7 +186,8 @@ async function withoutEncoding(reply: Reply, { refuse, url }: ExchangeRequest): 
   const encoding = reply.header("content-encoding") ?? "identity";
   if (reply.status >= 300 || encoding === "" || encoding.toLowerCase() === "identity") return reply;
   await reply.discard();
-  throw refuse(url, `the answer has the content-encoding "${encoding.slice(0, 40)}"`);
+  const name = /^[a-z-]{1,10}$/i.test(encoding) ? ` "${encoding}"` : "";
+  throw refuse(url, `the answer has a content-encoding${name}, which nobody asked for`);
 }
 
 /** A body on its way: winds the watchdog, remembers a failure of its source, and can be closed. */

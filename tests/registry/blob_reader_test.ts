@@ -61,7 +61,7 @@ for (const wire of ["http", "https", "unverified https"] as const) {
     const { error } = await read(() => new Response(CONTENT, { headers }), CONTENT.length, wire);
     const { code, message } = await failureOf(() => Promise.reject(error));
     assertEquals(code, "registry-invalid");
-    assertStringIncludes(message, 'content-encoding "gzip"');
+    assertStringIncludes(message, 'a content-encoding "gzip"');
   });
 
   Deno.test(`an abort ends a blob, and is not tried again, over ${wire}`, async () => {
