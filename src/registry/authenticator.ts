@@ -8,11 +8,11 @@
  * @module
  */
 
-import { LayerfsError } from "../errors.ts";
-import { MAX_TOKEN_BYTES } from "../limits.ts";
+import type { LayerfsError } from "../errors.ts";
+import { MAX_ERROR_BYTES, MAX_TOKEN_BYTES } from "../limits.ts";
 import { isObject } from "../oci/fields.ts";
 import type { Challenge } from "./challenge.ts";
-import type { Credentials } from "./credentials.ts";
+import { type Credentials, redact } from "./credentials.ts";
 import { type Exchange, parseUrl } from "./exchange.ts";
 import { NetworkFailure } from "./network_failure.ts";
 import type { Reply } from "./reply.ts";
@@ -151,9 +151,7 @@ export class Authenticator {
 
   /** Text of a registry's without the secrets that it was told. */
   redact(text: string): string {
-    let clean = text;
-    for (const secret of this.#secrets) clean = clean.replaceAll(secret, "[secret]");
-    return clean;
+    return redact(text, this.#secrets);
   }
 
   async #known(): Promise<Credentials | null> {
@@ -254,7 +252,11 @@ export class Authenticator {
   ): Promise<Token> {
     const { status } = reply;
     if (status !== 200) {
-      const said = errorText(await reply.beginning(MAX_TOKEN_BYTES), reply.header("content-type"));
+      const said = errorText(
+        this.#place,
+        await reply.beginning(MAX_ERROR_BYTES),
+        reply.header("content-type"),
+      );
       const state = `${status}${said === "" ? "" : `: ${said}`}`;
       if (isTransient(status)) {
         const asked = parseRetryAfter(reply.header("retry-after"), this.#timing.now());

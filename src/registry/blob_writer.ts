@@ -57,13 +57,16 @@ export async function writeBlob(
   const action = `Cannot upload blob ${descriptor.digest}`;
   const upload = { connection, timing, descriptor, content, action, options };
   if (await hasBlob(connection, descriptor, options.signal)) return "exists";
+  let opened: Reply | null = null;
   if (options.mountFrom !== undefined) {
     const outcome = await mount(upload, options.mountFrom);
     if (outcome === "mounted") return outcome;
+    opened = outcome;
   }
   for (let tries = 1;; tries++) {
     try {
-      const session = await begin(upload);
+      const session: Reply = opened ?? await begin(upload);
+      opened = null;
       const chunk = chunkSize(upload, session);
       const done = chunk === null
         ? await sendWhole(upload, session)
@@ -90,6 +93,8 @@ export async function hasBlob(
     action: `Cannot look for blob ${digest}`,
     method: "HEAD",
     target: connection.path(`blobs/${digest}`),
+    // What is to be uploaded is looked for first: one token does for both.
+    access: "push",
     accept: [200, 404],
     ...(signal ? { signal } : {}),
   });
@@ -97,21 +102,27 @@ export async function hasBlob(
   return reply.status === 200;
 }
 
-function writeChunked({ connection, timing, descriptor, content, options }: Upload) {
+function writeChunked(
+  { connection, timing, descriptor, content, options }: Upload,
+): Promise<UploadOutcome> {
   const chunkBytes = options.chunkBytes ?? UPLOAD_CHUNK_BYTES;
-  return writeBlob(connection, timing, descriptor, content, { ...options, chunkBytes });
+  const { signal } = options;
+  return writeBlob(connection, timing, descriptor, content, {
+    chunkBytes,
+    ...(signal ? { signal } : {}),
+  });
 }
 
-async function mount(upload: Upload, from: string): Promise<"mounted" | "not mounted"> {
+/** @returns the session that the registry opens where it does not mount; null where it does neither */
+async function mount(upload: Upload, from: string): Promise<"mounted" | Reply | null> {
   const { connection, descriptor: { digest } } = upload;
   const query = new URLSearchParams({ mount: digest, from });
   const request = requestOf(upload, "POST", connection.path(`blobs/uploads/?${query}`));
-  // Whoever may not read the other repository, or cannot mount, uploads. 202 opens a session, which
-  // the registry forgets in time: it may lack what a session that was asked for says.
+  // Who may not read the other repository uploads, and so does who meets a registry without mounts.
   const accept = [201, 202, 400, 401, 403, 404, 405];
   const reply = await connection.request({ ...request, from, accept });
   await reply.discard();
-  return reply.status === 201 ? "mounted" : "not mounted";
+  return reply.status === 201 ? "mounted" : reply.status === 202 ? reply : null;
 }
 
 /** Opens a session. */
@@ -127,7 +138,7 @@ function chunkSize({ connection, action, options }: Upload, session: Reply): num
   const minimum = Number(session.header("oci-chunk-min-length") ?? 0);
   const wanted = options.chunkBytes ?? (minimum > 0 ? UPLOAD_CHUNK_BYTES : 0);
   if (!(minimum >= 0 && minimum <= MAX_UPLOAD_CHUNK_BYTES)) {
-    const state = `it wants chunks of "${session.header("oci-chunk-min-length")}" bytes`;
+    const state = `it wants chunks longer than ${MAX_UPLOAD_CHUNK_BYTES} bytes, or of no length`;
     throw connection.invalid({ action, method: "POST" }, session, state);
   }
   return wanted === 0 ? null : Math.min(Math.max(wanted, minimum), MAX_UPLOAD_CHUNK_BYTES);

@@ -117,18 +117,25 @@ export class Connection {
     throw this.invalid(request, reply, objection ?? "");
   }
 
-  /** A whole answer, within the patience that documents get. */
-  async bytes(
-    request: Pick<RegistryRequest, "action" | "method">,
-    reply: Reply,
+  /**
+   * Sends a request and reads the whole answer, all of it again where the connection breaks.
+   *
+   * @returns `bytes` null where there are more than `limit`
+   * @throws {LayerfsError} as {@linkcode request}
+   */
+  async read(
+    request: RegistryRequest,
     limit: number,
-  ): Promise<Uint8Array | null> {
-    try {
-      return await reply.bytes(limit);
-    } catch (error) {
-      if (error instanceof NetworkFailure) throw this.broken(request, reply.url, error);
-      throw error;
-    }
+  ): Promise<{ reply: Reply; bytes: Uint8Array | null }> {
+    return await withRetries(this.#timing, request.signal, async () => {
+      const reply = await this.#attempt(request);
+      try {
+        return { reply, bytes: await reply.bytes(limit) };
+      } catch (error) {
+        if (error instanceof NetworkFailure) throw this.broken(request, reply.url, error);
+        throw error;
+      }
+    });
   }
 
   async #attempt(request: RegistryRequest): Promise<Reply> {
@@ -221,7 +228,7 @@ export class Connection {
   async #refusal(request: RegistryRequest, reply: Reply): Promise<LayerfsError | Transient> {
     const { status } = reply;
     const body = await reply.beginning(MAX_ERROR_BYTES);
-    const said = errorText(body, reply.header("content-type"));
+    const said = errorText(this.#place, body, reply.header("content-type"));
     const state = [`${status}${said === "" ? "" : `: ${said}`}`];
     const isOurs = reply.url.origin === this.#place.origin;
     if ((status === 401 || status === 403) && isOurs) {
@@ -235,7 +242,9 @@ export class Connection {
     const code = wrongDigest ? "digest-mismatch" : statusCode(status);
     const error = this.#error(code, request, reply.url, state.join("; "), {
       status,
-      ...(codes.length > 0 ? { errors: codes.slice(0, 3).join(" ").slice(0, 200) } : {}),
+      ...(codes.length > 0
+        ? { errors: this.#place.redact(codes.slice(0, 3).join(" ")).slice(0, 200) }
+        : {}),
     });
     if (!isTransient(status)) return error;
     return new Transient(error, parseRetryAfter(reply.header("retry-after"), this.#timing.now()));

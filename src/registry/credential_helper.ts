@@ -9,7 +9,7 @@ import { LayerfsError, printable } from "../errors.ts";
 import { isObject } from "../oci/fields.ts";
 import { run, type RunResult } from "../process.ts";
 import { DOCKER_HUB_KEY } from "./auth_file.ts";
-import { Credentials } from "./credentials.ts";
+import { Credentials, redact } from "./credentials.ts";
 
 /** What helpers print where they have nothing (docker-credential-helpers, credentials/error.go). */
 const NOT_FOUND = "credentials not found in native keychain";
@@ -116,8 +116,7 @@ function failed(
   state = `it ended with status ${code}`,
   credentials?: Credentials,
 ): LayerfsError {
-  let said = stderr.trim().split("\n", 1)[0] ?? "";
-  for (const secret of credentials?.secrets() ?? []) said = said.replaceAll(secret, "[secret]");
+  const said = redact(stderr.trim().split("\n", 1)[0] ?? "", credentials?.secrets() ?? []);
   const program = `docker-credential-${name}`;
   return new LayerfsError(
     "unauthorized",

@@ -42,8 +42,31 @@ export class Credentials {
 
   /** Every form of the secret that a registry could send back to us. */
   secrets(): string[] {
-    const forms = [this.#secret, encodeURIComponent(this.#secret)];
+    const form = new URLSearchParams({ x: this.#secret }).toString().slice("x=".length);
+    const forms = [this.#secret, encodeURIComponent(this.#secret), form];
     if (!this.isIdentityToken) forms.push(this.basic());
-    return forms.filter((form) => form !== "");
+    return forms.filter((text) => text !== "");
   }
 }
+
+/** Characters of a secret that tell it, where a text was cut off within it. */
+const HEAD = 12;
+
+/** A text without secrets in it, nor the beginnings of any. */
+export function redact(text: string, secrets: Iterable<string>): string {
+  let clean = text;
+  // A long one first: it may hold a shorter one.
+  for (const secret of [...secrets].sort((a, b) => b.length - a.length)) {
+    const head = secret.slice(0, HEAD);
+    for (let at = clean.indexOf(head); at !== -1; at = clean.indexOf(head, at)) {
+      let end = at + head.length;
+      while (end < at + secret.length && clean[end] === secret[end - at]) end++;
+      clean = `${clean.slice(0, at)}${REDACTED}${clean.slice(end)}`;
+      at += REDACTED.length;
+    }
+  }
+  return clean;
+}
+
+/** What stands in the place of a secret. */
+const REDACTED = "[secret]";

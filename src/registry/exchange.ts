@@ -108,7 +108,7 @@ export class Exchange {
 
   async #once(request: ExchangeRequest, isOrigin: boolean): Promise<Reply> {
     const { method, url, signal, authorization } = request;
-    const transport = await this.#transportFor(url.host);
+    const transport = await this.#transportFor(url);
     const watchdog = new Watchdog(signal);
     const body = request.body === undefined
       ? null
@@ -156,8 +156,8 @@ export class Exchange {
     return new NetworkFailure("timeout", `no answer for ${seconds} s`);
   }
 
-  #transportFor(host: string): Promise<Transport> {
-    const insecure = this.isInsecure(host);
+  #transportFor({ host, protocol }: URL): Promise<Transport> {
+    const insecure = protocol === "https:" && this.isInsecure(host);
     const key = `${insecure} ${host}`;
     const known = this.#transports.get(key);
     if (known !== undefined) return known;
@@ -186,7 +186,8 @@ async function withoutEncoding(reply: Reply, { refuse, url }: ExchangeRequest): 
   const encoding = reply.header("content-encoding") ?? "identity";
   if (reply.status >= 300 || encoding === "" || encoding.toLowerCase() === "identity") return reply;
   await reply.discard();
-  throw refuse(url, `the answer has the content-encoding "${encoding.slice(0, 40)}"`);
+  const name = /^[a-z-]{1,10}$/i.test(encoding) ? ` "${encoding}"` : "";
+  throw refuse(url, `the answer has a content-encoding${name}, which nobody asked for`);
 }
 
 /** A body on its way: winds the watchdog, remembers a failure of its source, and can be closed. */

@@ -1,5 +1,5 @@
 /**
- * The transport for registries that were named insecure: certificates are not looked at.
+ * The transport for https to registries that were named insecure: certificates are not looked at.
  *
  * Deno's fetch skips verification for hosts that its own command line names only; node:https does so
  * for one request. It knows no proxies.
@@ -7,7 +7,7 @@
  * @module
  */
 
-import http, { type IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import https from "node:https";
 import { Readable } from "node:stream";
 import type { Certificates } from "./certificates.ts";
@@ -16,29 +16,22 @@ import type { Transport, TransportRequest } from "./transport.ts";
 /** Statuses whose answers have no body (fetch standard, "null body status"). */
 const BODILESS: ReadonlySet<number> = new Set([101, 204, 205, 304]);
 
-/** A transport over node:https, and node:http, that takes whoever answers. */
+/** A transport over node:https that takes whoever answers. */
 export function createInsecureTransport(certificates: Certificates | null): Transport {
   // An explicit list of authorities keeps Node's layer from reading NODE_EXTRA_CA_CERTS, for which
   // Deno wants another permission.
-  const secure = new https.Agent({
+  const agent = new https.Agent({
     keepAlive: true,
     rejectUnauthorized: false,
     ca: [],
     ...certificates?.client,
   });
-  const plain = new http.Agent({ keepAlive: true });
-  return {
-    send: (request) => send(request, request.url.protocol === "https:" ? secure : plain),
-    close: () => {
-      secure.destroy();
-      plain.destroy();
-    },
-  };
+  return { send: (request) => send(request, agent), close: () => agent.destroy() };
 }
 
 async function send(
   { method, url, headers, body, signal }: TransportRequest,
-  agent: http.Agent,
+  agent: https.Agent,
 ): Promise<Response> {
   const length = body === undefined
     ? (method === "POST" || method === "PUT" ? 0 : undefined)
@@ -46,7 +39,7 @@ async function send(
     ? body.length
     : body.size;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const request = (url.protocol === "https:" ? https : http).request({
+  const request = https.request({
     agent,
     method,
     // Node takes an IPv6 address without its brackets.
@@ -76,7 +69,7 @@ async function send(
 }
 
 /** Sends the body. An answer that comes before its end is an answer all the same. */
-async function write(request: http.ClientRequest, body: TransportRequest["body"]): Promise<void> {
+async function write(request: ClientRequest, body: TransportRequest["body"]): Promise<void> {
   if (body === undefined || body instanceof Uint8Array) {
     request.end(body);
     return;
@@ -88,7 +81,7 @@ async function write(request: http.ClientRequest, body: TransportRequest["body"]
   request.end();
 }
 
-async function drained(request: http.ClientRequest): Promise<void> {
+async function drained(request: ClientRequest): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   request.once("drain", resolve);
   request.once("close", resolve);

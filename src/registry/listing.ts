@@ -96,8 +96,7 @@ async function* pages(
   const seen = new Set<string>();
   let { target } = request;
   for (;;) {
-    const reply = await connection.request({ ...request, target });
-    const bytes = await connection.bytes(request, reply, MAX_DOCUMENT_BYTES);
+    const { reply, bytes } = await connection.read({ ...request, target }, MAX_DOCUMENT_BYTES);
     if (bytes === null) throw connection.invalid(request, reply, "a page is too long");
     seen.add(reply.url.href);
     yield { reply, bytes };

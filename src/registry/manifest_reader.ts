@@ -66,9 +66,9 @@ export async function readManifest(
   // Before anything is sent: a digest that cannot be checked is not worth asking for.
   if (asked !== null) digestAlgorithm(asked);
   const request = manifestRequest("GET", connection, reference, accept, signal);
-  const reply = await connection.request({ ...request, accept: [200] });
+  const wanted = { ...request, accept: [200] };
+  const { reply, bytes } = await connection.read(wanted, MAX_DOCUMENT_BYTES);
   const announced = announcedDigest(reply);
-  const bytes = await connection.bytes(request, reply, MAX_DOCUMENT_BYTES);
   if (bytes === null) {
     throw new LayerfsError(
       "image-invalid",

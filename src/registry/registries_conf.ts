@@ -21,12 +21,15 @@ import { type ImageName, parseImageName } from "../oci/reference.ts";
 import { quote } from "../oci/strict_json.ts";
 
 /** Which pulls a mirror is for. */
-type MirrorUse = "all" | "digest-only" | "tag-only";
+export type MirrorUse = "all" | "digest-only" | "tag-only";
 
 /** One `[[registry.mirror]]`. */
-interface Mirror {
+export interface Mirror {
+  /** What takes the place of the registry's prefix. */
   readonly location: string;
+  /** As of a registry. */
   readonly insecure: boolean;
+  /** Which pulls it is for. */
   readonly use: MirrorUse;
 }
 
@@ -38,8 +41,11 @@ export interface RegistryEntry {
   readonly prefix: string;
   /** What takes the place of the prefix; "" where nothing does. */
   readonly location: string;
+  /** Whether certificates that nobody vouches for, and plain HTTP, are taken. */
   readonly insecure: boolean;
+  /** Whether its use is forbidden. */
   readonly blocked: boolean;
+  /** In the order in which they are tried. */
   readonly mirrors: readonly Mirror[];
 }
 

@@ -46,7 +46,7 @@ export function registryError(
   const path = `${
     url.origin === place.origin ? "" : `${url.protocol}//${url.host}`
   }${url.pathname}`;
-  const request = place.redact(`${method} ${path}`.slice(0, 400));
+  const request = place.redact(`${method} ${path}`).slice(0, 400);
   const name = place.repository === "" ? place.host : `${place.host}/${place.repository}`;
   return new LayerfsError(code, `${action} of ${name}: ${request}: ${place.redact(state)}`, {
     registry: place.host,
@@ -94,7 +94,7 @@ export function isTransient(status: number): boolean {
  *
  * @returns "" where it says nothing that can be shown
  */
-export function errorText(body: string, contentType: string | null): string {
+export function errorText(place: Place, body: string, contentType: string | null): string {
   const page = /^\s*<(!doctype|html)/i.test(body);
   if (page || contentType?.startsWith("text/html")) {
     return "it answers with a web page, so it may be no registry, or a proxy is in between";
@@ -103,7 +103,7 @@ export function errorText(body: string, contentType: string | null): string {
   try {
     document = JSON.parse(body);
   } catch {
-    return shorten(body.trim().split("\n", 1)[0] ?? "");
+    return shorten(place.redact(body.trim().split("\n", 1)[0] ?? ""));
   }
   if (!isObject(document)) return "";
   // Token servers have one error: Docker's "details", OAuth2's "error_description".
@@ -114,7 +114,7 @@ export function errorText(body: string, contentType: string | null): string {
     const words = [error.code, error.message].filter((word) =>
       typeof word === "string" && word !== ""
     );
-    return words.length === 0 ? [] : [shorten(words.join(": "))];
+    return words.length === 0 ? [] : [shorten(place.redact(words.join(": ")))];
   }).join("; ");
 }
 

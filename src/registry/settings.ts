@@ -35,14 +35,27 @@ export interface RegistryOptions {
   readonly credentials?: Credentials;
 }
 
+/** The only directory of certificates, or those that have one for each host, in order. */
+export type CertificateDirectories =
+  | { readonly only: string }
+  | { readonly below: readonly string[] };
+
+/** Where this machine has its settings. */
+export interface RegistryMachine {
+  /** The directory that stands for /etc. */
+  readonly etc?: string;
+  /** The user's number, by which podman names a file of credentials where there is no session. */
+  readonly uid?: number;
+}
+
 /** Everything that a client has to know of registries. */
 export interface RegistrySettings {
   /** Whether certificates are verified, whatever registries.conf says. */
   readonly tlsVerify?: boolean;
   /** Entries of registries.conf and its drop-ins. */
   readonly registries: readonly RegistryEntry[];
-  /** Either the only directory of certificates, or those with one for each host, in order. */
-  readonly certificates: { readonly only: string } | { readonly below: readonly string[] };
+  /** Where certificates are. */
+  readonly certificates: CertificateDirectories;
   /** Files with credentials, in the order in which they are read; logins go to the first. */
   readonly authFiles: readonly string[];
   /** Whether the first one was named, so that it must be there. */
@@ -65,15 +78,13 @@ export const REGISTRY_VARIABLES = [
  * Finds and reads the settings of this machine.
  *
  * @param environment values of {@linkcode REGISTRY_VARIABLES}, where they are set
- * @param machine the directory that stands for /etc, and the user's number, by which podman names a
- * file of credentials where there is no session
  * @throws {LayerfsError} `usage` for a file that is not as its manual page says, `not-found` for a
  * file that is named and is not there
  */
 export async function loadRegistrySettings(
   options: RegistryOptions,
   environment: ReadonlyMap<string, string>,
-  machine: { readonly etc?: string; readonly uid?: number } = {},
+  machine: RegistryMachine = {},
 ): Promise<RegistrySettings> {
   const system = machine.etc ?? "/etc";
   const home = environment.get("HOME");
