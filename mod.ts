@@ -56,7 +56,11 @@ export { removeContainers } from "./src/container/remove.ts";
 export { type ContainerRow, listContainers } from "./src/container/list.ts";
 export { inspectContainer, inspectImage } from "./src/container/inspect.ts";
 export type { RuntimeName } from "./src/container/runtime.ts";
-export type { ContainerDetails, ImageDetails } from "./src/container/inspect.ts";
+export type {
+  ContainerDetails,
+  ImageDetails,
+  InspectImageOptions,
+} from "./src/container/inspect.ts";
 export type { ContainerRecord, ImageRecord, RootfsOrigin } from "./src/container/record.ts";
 export { type ProgramInfo, type StoreInfo, storeInfo } from "./src/container/info.ts";
 export { mount, type MountOptions, unmount } from "./src/container/mount.ts";
@@ -71,6 +75,7 @@ export {
   listImages,
   removeImages,
   type RemoveImagesOptions,
+  tagImage,
 } from "./src/container/images.ts";
 export { type LayerRow, listLayers } from "./src/container/layers.ts";
 export { pull, type PulledImage, type PullIntoStoreOptions } from "./src/container/pull.ts";
@@ -90,6 +95,12 @@ export { HELLO_TAG, HELLO_TEXT, writeHelloLayout } from "./src/hello/hello_image
 export { resolveImage } from "./src/source/image.ts";
 export type { ResolvedImage, ResolvedLayer } from "./src/source/image.ts";
 export type { BlobLocation } from "./src/blob/location.ts";
+export type { BlobContent, BlobStream } from "./src/blob/content.ts";
+export type { SourcePlaces } from "./src/source/open.ts";
+export type { PullPolicy } from "./src/source/name_source.ts";
+export { type CopiedImage, copyImage, type CopyOptions } from "./src/transfer/copy.ts";
+export type { ImageChoice } from "./src/transfer/graph.ts";
+export type { TransferWork } from "./src/transfer/sink.ts";
 
 // Registries.
 export { type PutManifest, RegistryClient } from "./src/registry/client.ts";

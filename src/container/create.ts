@@ -96,19 +96,9 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   // What a killed process has left in the store's own place, the store sweeps when it is opened.
   if (options.bundle === undefined) checkNew(options.store, id);
   else checkFree(options.store, id, destination);
-  const found = await findOrigin(options, options.store);
+  await using found = await findOrigin(options, options.store);
   using store = await Store.open(options, "shared", options.signal);
-  const origin: Origin = found.source === "image" && options.keepBlobs === true
-    ? {
-      ...found,
-      image: await keepBlobs(found.image, store, {
-        registry: options.registry,
-        engine: options.engine,
-        signal: options.signal,
-        onProgress: options.onProgress,
-      }),
-    }
-    : found;
+  const origin = await kept(found.origin, store, options);
   checkQuota(store, options.overrides);
   const bundle = placeOf(destination, store, id);
   await using staging = store.stage();
@@ -156,6 +146,14 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     durationMs: Math.round(performance.now() - started),
     warnings,
   };
+}
+
+/** The origin, with the blobs of its image in the store where that is wanted. */
+async function kept(origin: Origin, store: Store, options: CreateOptions): Promise<Origin> {
+  if (origin.source !== "image" || options.keepBlobs !== true) return origin;
+  const { registry, engine, signal, onProgress } = options;
+  const work = { registry, engine, signal, ...(onProgress === undefined ? {} : { onProgress }) };
+  return { ...origin, image: await keepBlobs(origin.image, store, work) };
 }
 
 /** Where the bundle goes; inside the store, every container has its place. */

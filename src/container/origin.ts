@@ -6,7 +6,7 @@
 
 import { type ErrorCode, LayerfsError } from "../errors.ts";
 import { hostPlatform, parsePlatform } from "../oci/platform.ts";
-import { type ResolvedImage, resolveImage } from "../source/image.ts";
+import { openImage, type ResolvedImage } from "../source/image.ts";
 import type { SourcePlaces } from "../source/open.ts";
 
 /** Codes of errors that say that an image is nowhere, or out of reach. */
@@ -17,6 +17,11 @@ export type Origin =
   | { readonly source: "image"; readonly image: ResolvedImage }
   | { readonly source: "rootfs"; readonly path: string }
   | { readonly source: "fallback"; readonly path: string; readonly reason: string };
+
+/** An origin, with the source that it comes from open until it is disposed of. */
+export interface OpenOrigin extends AsyncDisposable {
+  readonly origin: Origin;
+}
 
 /** Which image or path: as in the options of `create`. */
 export interface OriginOptions extends Omit<SourcePlaces, "store"> {
@@ -37,8 +42,8 @@ export interface OriginOptions extends Omit<SourcePlaces, "store"> {
  * @param store path of the store whose images have bare names
  * @throws {LayerfsError} `not-found`, `unreachable`, `platform-not-found`, or what is wrong with the image
  */
-export async function findOrigin(options: OriginOptions, store: string): Promise<Origin> {
-  if (options.rootfs !== undefined) return { source: "rootfs", path: options.rootfs };
+export async function findOrigin(options: OriginOptions, store: string): Promise<OpenOrigin> {
+  if (options.rootfs !== undefined) return closed({ source: "rootfs", path: options.rootfs });
   if (options.image === undefined) {
     throw new LayerfsError("usage", "Cannot create a container: no image and no --rootfs is given");
   }
@@ -46,13 +51,17 @@ export async function findOrigin(options: OriginOptions, store: string): Promise
     ? hostPlatform()
     : parsePlatform(options.platform);
   try {
-    return {
-      source: "image",
-      image: await resolveImage(options.image, platform, { ...options, store }),
-    };
+    const opened = await openImage(options.image, platform, { ...options, store });
+    const origin = { source: "image", image: opened.image } as const;
+    return { origin, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
   } catch (error) {
     const isMissing = error instanceof LayerfsError && NOT_TO_BE_HAD.has(error.code);
     if (!isMissing || options.fallback === undefined) throw error;
-    return { source: "fallback", path: options.fallback, reason: error.message };
+    return closed({ source: "fallback", path: options.fallback, reason: error.message });
   }
+}
+
+/** An origin that nothing is kept open for. */
+function closed(origin: Origin): OpenOrigin {
+  return { origin, [Symbol.asyncDispose]: () => Promise.resolve() };
 }

@@ -37,6 +37,33 @@ import type { DescriptorSource, DockerSource, ImageSource, ResolvedImage } from 
 
 export type { ResolvedImage, ResolvedLayer } from "./source.ts";
 
+/** An image, and the source that its layers come from, which is open until it is disposed of. */
+export interface OpenImage extends AsyncDisposable {
+  /** The image. */
+  readonly image: ResolvedImage;
+}
+
+/**
+ * Like {@linkcode resolveImage}, but with the source kept open: layers that come from a registry come
+ * over the same connections.
+ *
+ * @throws {LayerfsError} as {@linkcode resolveImage}
+ */
+export async function openImage(
+  reference: string,
+  platform: Platform,
+  places: SourcePlaces = {},
+): Promise<OpenImage> {
+  const source = openSource(parseReference(reference), places);
+  try {
+    const image = await resolveFrom(source, platform);
+    return { image, [Symbol.asyncDispose]: () => source[Symbol.asyncDispose]() };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
 /**
  * Opens the source that `reference` names and resolves the image in it.
  *
@@ -48,8 +75,8 @@ export async function resolveImage(
   platform: Platform,
   places: SourcePlaces = {},
 ): Promise<ResolvedImage> {
-  await using source = openSource(parseReference(reference), places);
-  return await resolveFrom(source, platform);
+  await using opened = await openImage(reference, platform, places);
+  return opened.image;
 }
 
 /**

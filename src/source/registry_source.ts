@@ -82,7 +82,7 @@ export class RegistrySource implements DescriptorSource {
         { digest },
       );
     }
-    return { length: size, open: (signal) => this.#lease.stream(descriptor, signal) };
+    return { length: size, open: (signal) => this.#stream(descriptor, signal) };
   }
 
   /** What refers to a manifest: signatures, attestations and the like. */
@@ -98,6 +98,16 @@ export class RegistrySource implements DescriptorSource {
   /** For `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** A config has been read as a document as a rule. */
+  async *#stream(
+    descriptor: Descriptor,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Uint8Array> {
+    const kept = this.#kept.get(descriptor.digest);
+    if (kept?.length === descriptor.size) yield kept.slice();
+    else yield* this.#lease.stream(descriptor, signal);
   }
 
   #keep(digest: Digest, bytes: Uint8Array): void {

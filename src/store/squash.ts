@@ -59,7 +59,9 @@ export interface SquashedLayer {
 
 /** A squashed image. */
 export interface SquashedImage extends PulledImage {
+  /** Of the new configuration. */
   readonly configDigest: Digest;
+  /** That of the image that it was made of. */
   readonly platform: Platform;
   /** Of its one layer. */
   readonly diffId: Digest;

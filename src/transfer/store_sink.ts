@@ -4,6 +4,7 @@
  * @module
  */
 
+import fs from "node:fs";
 import { isLocation } from "../blob/content.ts";
 import type { DigestEngine } from "../core/hasher.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -11,6 +12,7 @@ import { digestHex } from "../oci/digest.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import type { ImageStore } from "../store/images.ts";
 import { FileLock } from "../store/lock.ts";
+import { PRIVATE } from "../store/modes.ts";
 import { Staging } from "../store/staging.ts";
 import type { ImageGraph } from "./graph.ts";
 import type { ImageSink, Transfer, TransferWork } from "./sink.ts";
@@ -32,12 +34,10 @@ export class StoreSink implements ImageSink {
   async write(graph: ImageGraph, work: TransferWork): Promise<Transfer> {
     const { engine, signal } = work;
     await this.#store.initialize(signal);
+    const locks = `${this.#store.path}/locks`;
+    fs.mkdirSync(locks, { recursive: true, mode: PRIVATE.directory });
     await using staging = Staging.create(`${this.#store.path}/staging`);
-    const target = blobTarget(this.#store.blobs, {
-      staging: staging.path,
-      engine,
-      locks: `${this.#store.path}/locks`,
-    });
+    const target = blobTarget(this.#store.blobs, { staging: staging.path, engine, locks });
     const transfer = await writeBlobs(graph, target, work);
     // One image takes the place of one for its platform; several together are all there is.
     const [root] = graph.roots;
