@@ -139,7 +139,7 @@ export class Connection {
   }
 
   async #attempt(request: RegistryRequest): Promise<Reply> {
-    let url = new URL(this.#place.origin);
+    let url = new URL(request.target, this.#place.origin);
     try {
       url = await this.#url(request);
       const reply = await this.#authorized(request, url);
