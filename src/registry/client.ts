@@ -37,7 +37,7 @@ import {
   resolveTag,
 } from "./manifest_reader.ts";
 import { firstOf } from "./mirrors.ts";
-import { endpoints, isInsecureHost } from "./registries_conf.ts";
+import { type Endpoint, endpoints, isInsecureHost, pushEndpoint } from "./registries_conf.ts";
 import type { RegistrySettings } from "./settings.ts";
 import { DEFAULT_TIMING, type Timing } from "./timing.ts";
 
@@ -53,8 +53,8 @@ export interface PutManifest {
 }
 
 /**
- * One repository of a registry. Reading asks the mirrors that registries.conf names first; writing
- * goes to the registry itself. Any number of calls may run at a time; how many is for the caller.
+ * One repository of a registry. Reading asks the mirrors and goes to the location that registries.conf
+ * names; writing goes where the name says, as with podman and skopeo. Any number of calls may run at a time; how many is for the caller.
  *
  * Every method throws {@linkcode LayerfsError}: `not-found`; `unauthorized`; `unreachable` once all
  * tries have failed; `registry-invalid` for answers against the specification; `permission-missing`
@@ -65,16 +65,23 @@ export class RegistryClient implements AsyncDisposable {
   readonly #exchange: Exchange;
   readonly #timing: Timing;
   readonly #registry: Connection;
-  /** Where to read from, the one that has answered first. */
+  /** Where to read from; the one that has answered stands first. */
   #readable: Connection[];
 
-  private constructor(exchange: Exchange, timing: Timing, connections: readonly Connection[]) {
-    const registry = connections.at(-1);
-    if (registry === undefined) throw new TypeError("Cannot open a registry: there is none");
-    this.#exchange = exchange;
-    this.#timing = timing;
-    this.#registry = registry;
-    this.#readable = [...connections];
+  private constructor(
+    settings: RegistrySettings,
+    timing: Partial<Timing>,
+    places: { readonly push: Endpoint; readonly pull: readonly Endpoint[] },
+  ) {
+    this.#timing = { ...DEFAULT_TIMING, ...timing };
+    this.#exchange = new Exchange(settings, this.#timing);
+    const connect = (endpoint: Endpoint) =>
+      new Connection(endpoint, this.#exchange, settings, this.#timing);
+    this.#registry = connect(places.push);
+    // What is written to where it is read from shares its tokens.
+    this.#readable = places.pull.map((endpoint) =>
+      isSame(endpoint, places.push) ? this.#registry : connect(endpoint)
+    );
   }
 
   /**
@@ -89,12 +96,10 @@ export class RegistryClient implements AsyncDisposable {
     settings: RegistrySettings,
     timing: Partial<Timing> = {},
   ): RegistryClient {
-    const patience = { ...DEFAULT_TIMING, ...timing };
-    const exchange = new Exchange(settings, patience);
-    const connections = endpoints(settings.registries, image).map((endpoint) =>
-      new Connection(endpoint, exchange, settings, patience)
-    );
-    return new RegistryClient(exchange, patience, connections);
+    return new RegistryClient(settings, timing, {
+      push: pushEndpoint(settings.registries, image),
+      pull: endpoints(settings.registries, image),
+    });
   }
 
   /** A client for a registry as a whole, which can {@linkcode ping} only. */
@@ -103,13 +108,9 @@ export class RegistryClient implements AsyncDisposable {
     settings: RegistrySettings,
     timing: Partial<Timing> = {},
   ): RegistryClient {
-    const patience = { ...DEFAULT_TIMING, ...timing };
-    const exchange = new Exchange(settings, patience);
     const insecure = isInsecureHost(settings.registries, host);
-    const endpoint = { host, repository: "", insecure, mirror: false };
-    return new RegistryClient(exchange, patience, [
-      new Connection(endpoint, exchange, settings, patience),
-    ]);
+    const push = { host, repository: "", insecure, mirror: false };
+    return new RegistryClient(settings, timing, { push, pull: [push] });
   }
 
   /** Asks whether the registry is there and knows who we are. */
@@ -283,4 +284,9 @@ export class RegistryClient implements AsyncDisposable {
       return answer;
     });
   }
+}
+
+function isSame(one: Endpoint, other: Endpoint): boolean {
+  return one.host === other.host && one.repository === other.repository &&
+    one.insecure === other.insecure;
 }

@@ -139,7 +139,7 @@ export class Connection {
   }
 
   async #attempt(request: RegistryRequest): Promise<Reply> {
-    let url = new URL(this.#place.origin);
+    let url = new URL(request.target, this.#place.origin);
     try {
       url = await this.#url(request);
       const reply = await this.#authorized(request, url);
@@ -210,6 +210,7 @@ export class Connection {
           this.#error("registry-invalid", { action, method: "GET" }, at, state),
       });
       await reply.discard();
+      return reply.status;
     };
     try {
       await ping(base.origin);
@@ -217,8 +218,9 @@ export class Connection {
     } catch (error) {
       if (!(error instanceof NetworkFailure)) throw error;
       const plain = `http://${base.host}`;
-      // Where neither answers, the second error is that of the port that is there to be tried.
-      await ping(plain);
+      // Where neither answers, the second error is as good. A server of https answers 400 to plain HTTP:
+      // then it was a connection that broke.
+      if (await ping(plain) === 400) throw error;
       this.#place.origin = plain;
       return new URL(plain);
     }

@@ -6,6 +6,9 @@
  * @module
  */
 
+import { LayerfsError } from "../errors.ts";
+import { quote } from "../oci/strict_json.ts";
+
 /** A user name and a password, or an identity token (an OAuth2 refresh token). */
 export class Credentials {
   /** Whose they are; "" where only a token is known. */
@@ -20,8 +23,11 @@ export class Credentials {
     this.isIdentityToken = isIdentityToken;
   }
 
-  /** What a user logs in with. */
+  /** What a user logs in with. @throws {LayerfsError} `usage` for a name with a colon (RFC 7617) */
   static password(username: string, password: string): Credentials {
+    if (username.includes(":")) {
+      throw new LayerfsError("usage", `Cannot log in as ${quote(username)}: a user has no colon`);
+    }
     return new Credentials(username, password, false);
   }
 

@@ -94,24 +94,26 @@ export function mergeEntries(files: readonly (readonly RegistryEntry[])[]): Regi
 }
 
 /**
- * Where an image is to be pulled from, mirrors first, the registry itself last; that is also where
- * it is pushed to.
+ * Where an image is to be pushed to: where its name says. Locations and mirrors are for pulls only.
+ *
+ * @throws {LayerfsError} `unauthorized` where the registry is blocked
+ */
+export function pushEndpoint(entries: readonly RegistryEntry[], image: ImageName): Endpoint {
+  const { host, repository } = image;
+  const insecure = allowedEntry(entries, image)?.entry.insecure ?? false;
+  return { host, repository, insecure, mirror: false };
+}
+
+/**
+ * Where an image is to be pulled from, mirrors first, the registry itself last.
  *
  * @throws {LayerfsError} `unauthorized` where the registry is blocked
  */
 export function endpoints(entries: readonly RegistryEntry[], image: ImageName): Endpoint[] {
-  const name = `${image.host}/${image.repository}`;
   const own = { host: image.host, repository: image.repository, insecure: false, mirror: false };
-  const found = findEntry(entries, image);
+  const found = allowedEntry(entries, image);
   if (found === undefined) return [own];
   const { entry, rest } = found;
-  if (entry.blocked) {
-    throw new LayerfsError(
-      "unauthorized",
-      `Cannot use ${name}: "${entry.file}" blocks ${quote(entry.prefix)}`,
-      { registry: image.host, file: entry.file },
-    );
-  }
   const at = (location: string, insecure: boolean, mirror: boolean): Endpoint => {
     if (location === "") return { ...own, insecure, mirror };
     const { host, repository } = locate(location + rest, entry.file);
@@ -130,6 +132,18 @@ export function endpoints(entries: readonly RegistryEntry[], image: ImageName): 
 export function isInsecureHost(entries: readonly RegistryEntry[], host: string): boolean {
   return entries.some(({ prefix, location, insecure }) =>
     insecure && (prefix === host || location === host || matchesWildcard(prefix, host))
+  );
+}
+
+/** The entry for an image. @throws where it blocks it */
+function allowedEntry(entries: readonly RegistryEntry[], image: ImageName) {
+  const found = findEntry(entries, image);
+  if (found?.entry.blocked !== true) return found;
+  const { file, prefix } = found.entry;
+  throw new LayerfsError(
+    "unauthorized",
+    `Cannot use ${image.host}/${image.repository}: "${file}" blocks ${quote(prefix)}`,
+    { registry: image.host, file },
   );
 }
 

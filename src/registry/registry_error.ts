@@ -47,8 +47,10 @@ export function registryError(
     url.origin === place.origin ? "" : `${url.protocol}//${url.host}`
   }${url.pathname}`;
   const request = place.redact(`${method} ${path}`).slice(0, 400);
-  const name = place.repository === "" ? place.host : `${place.host}/${place.repository}`;
-  return new LayerfsError(code, `${action} of ${name}: ${request}: ${place.redact(state)}`, {
+  const name = place.repository === ""
+    ? `to ${place.host}`
+    : `of ${place.host}/${place.repository}`;
+  return new LayerfsError(code, `${action} ${name}: ${request}: ${place.redact(state)}`, {
     registry: place.host,
     ...(place.repository === "" ? {} : { repository: place.repository }),
     request,

@@ -174,6 +174,8 @@ export async function findCertificates(
     const state = "no certificates (*.crt, or *.cert and *.key) are there";
     throw new LayerfsError("not-found", `Cannot use --cert-dir "${certificates.only}": ${state}`);
   }
+  // A redirect can lead to "https://../", which must not lead out of these directories.
+  if (host.startsWith(".")) return null;
   for (const directory of certificates.below) {
     const found = await readCertificates(`${directory}/${host}`);
     if (found !== null) return found;

@@ -254,24 +254,22 @@ Deno.test("registries.conf makes a registry insecure, for skopeo and for us", as
   await using work = await Work.create();
   await using registry = await RegistryServer.start({ tls: true });
   await image("debian");
-  const name = "images.example.com/team/debian";
-  const conf = work.path("registries.conf");
   const location = `${registry.host}/mirrored`;
+  const target = `docker://${location}/debian:12`;
+  await skopeo("copy", "-q", "--dest-tls-verify=false", `oci:${LAYOUT}:debian`, target);
+  const conf = work.path("registries.conf");
   await Deno.writeTextFile(
     conf,
     `[[registry]]\nprefix = "images.example.com/team"\nlocation = "${location}"\ninsecure = true\n`,
   );
-  await skopeo(
-    `--registries-conf=${conf}`,
-    "copy",
-    "-q",
-    `oci:${LAYOUT}:debian`,
-    `docker://${name}:12`,
+  const name = "docker://images.example.com/team/debian:12";
+  const inspected = JSON.parse(
+    await skopeo(`--registries-conf=${conf}`, "inspect", "--no-tags", name),
   );
   const settings = await loadRegistrySettings({}, new Map([["CONTAINERS_REGISTRIES_CONF", conf]]));
   const image12 = { host: "images.example.com", repository: "team/debian", tag: "12" };
   await using client = RegistryClient.open(image12, settings);
-  assertEquals((await client.manifest("12")).digest, (await layoutManifest()).descriptor.digest);
+  assertEquals((await client.manifest("12")).digest, inspected.Digest);
   await using plain = RegistryClient.open(
     { host: registry.host, repository: "mirrored/debian" },
     await loadRegistrySettings({}, new Map()),

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Credentials } from "../../src/registry/credentials.ts";
-import { type Asked, failure, FaultyRegistry } from "./faulty_registry.ts";
+import { type Asked, broken, failure, FaultyRegistry } from "./faulty_registry.ts";
 import { clientFor, collect, failureOf, pattern, TestClock } from "./harness.ts";
 
 const CONTENT = pattern(2000);
@@ -17,6 +17,8 @@ class TokenRegistry extends FaultyRegistry {
   challenge = (realm: string) =>
     `Bearer realm="${realm}",service="test, service",scope="repository:team/app:pull"`;
   token = (_: Asked): Response | undefined => undefined;
+  /** Answers who has a token. */
+  answer = (_: Asked): Response | undefined => undefined;
 
   constructor() {
     super((asked) => this.#handle(asked));
@@ -35,7 +37,7 @@ class TokenRegistry extends FaultyRegistry {
       });
     }
     const header = asked.headers.get("authorization") ?? "";
-    if (this.valid.has(header.replace(/^Bearer /, ""))) return undefined;
+    if (this.valid.has(header.replace(/^Bearer /, ""))) return this.answer(asked);
     return failure(401, "UNAUTHORIZED", "authentication required", {
       "www-authenticate": this.challenge(`http://${this.host}/token?fixed=1`),
     });
@@ -116,6 +118,38 @@ Deno.test("a token that the registry does not take any more is renewed", async (
   const descriptor = registry.blob(CONTENT);
   await collect(client.blob(descriptor));
   registry.valid.clear();
+  assertEquals(await collect(client.blob(descriptor)), CONTENT);
+  assertEquals(registry.tokens.length, 2);
+});
+
+Deno.test("a token that ends in mid-upload is renewed, and the content sent again", async () => {
+  for (const how of [{}, { chunkBytes: 700 }]) {
+    await using registry = new TokenRegistry();
+    await using client = clientFor(registry);
+    const descriptor = registry.blob(CONTENT);
+    registry.blobs.clear();
+    let begun = 0;
+    const content = async function* () {
+      begun++;
+      yield await Promise.resolve(CONTENT.slice(0, 1000));
+      if (begun === 1) registry.valid.clear();
+      yield CONTENT.slice(1000);
+    };
+    assertEquals(await client.uploadBlob(descriptor, content, how), "uploaded");
+    assertEquals(registry.blobs.get(descriptor.digest), CONTENT);
+    assertEquals(registry.tokens.length, 2);
+  }
+});
+
+Deno.test("a token that ends in mid-pull is renewed where the blob goes on", async () => {
+  await using registry = new TokenRegistry();
+  await using client = clientFor(registry);
+  const descriptor = registry.blob(CONTENT);
+  registry.answer = ({ target, headers }) => {
+    if (!target.includes("/blobs/") || headers.has("range")) return undefined;
+    registry.valid.clear();
+    return broken(CONTENT.slice(0, 900));
+  };
   assertEquals(await collect(client.blob(descriptor)), CONTENT);
   assertEquals(registry.tokens.length, 2);
 });

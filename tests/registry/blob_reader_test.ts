@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { broken, endless, FaultyRegistry, type Handler, type Wire } from "./faulty_registry.ts";
 import { clientFor, collect, failureOf, pattern, TestClock } from "./harness.ts";
@@ -56,12 +57,14 @@ for (const wire of ["http", "https", "unverified https"] as const) {
     assertEquals((await failureOf(() => Promise.reject(error))).code, "size-mismatch");
   });
 
-  Deno.test(`an encoding that nobody asked for is not decoded, over ${wire}`, async () => {
+  Deno.test(`a blob with a content-encoding comes as it is, not decoded, over ${wire}`, async () => {
+    const zipped = new Uint8Array(gzipSync(CONTENT));
     const headers = { "content-encoding": "gzip" };
-    const { error } = await read(() => new Response(CONTENT, { headers }), CONTENT.length, wire);
-    const { code, message } = await failureOf(() => Promise.reject(error));
-    assertEquals(code, "registry-invalid");
-    assertStringIncludes(message, 'a content-encoding "gzip"');
+    const answer = () => new Response(zipped, { headers });
+    assertEquals((await read(answer, zipped.length, wire)).bytes, zipped);
+    // And what a proxy compresses on its own does not have the length.
+    const { error } = await read(answer, CONTENT.length, wire);
+    assertEquals((await failureOf(() => Promise.reject(error))).code, "size-mismatch");
   });
 
   Deno.test(`an abort ends a blob, and is not tried again, over ${wire}`, async () => {

@@ -50,7 +50,7 @@ Deno.test("a login that the registry refuses is not kept", () =>
     const wrong = Credentials.password("alice", "wrong horse");
     const { code, message } = await failureOf(() => login(host, wrong, settings, { timing }));
     assertEquals(code, "unauthorized");
-    assertStringIncludes(message, `Cannot log in of ${host}: GET /v2/: 401`);
+    assertStringIncludes(message, `Cannot log in to ${host}: GET /v2/: 401`);
     assert(!message.includes("wrong horse"));
     assertEquals((await failureOf(() => Deno.stat(file).catch(rethrown))).code, "not-found");
   }));

@@ -6,16 +6,20 @@ import { collect, failureOf, pattern, settingsFor, TestClock } from "./harness.t
 const CONTENT = pattern(50_000);
 
 /** A client for an image of `registry`, which has a mirror. */
-function mirrored(registry: FaultyRegistry, mirror: FaultyRegistry): RegistryClient {
+function mirrored(
+  registry: FaultyRegistry,
+  mirror: FaultyRegistry,
+  host = "example.com",
+): RegistryClient {
   const registries = [{
     file: "x",
-    prefix: "example.com",
+    prefix: host,
     location: registry.host,
     insecure: true,
     blocked: false,
     mirrors: [{ location: `${mirror.host}/cache`, insecure: true, use: "all" as const }],
   }];
-  const image = { host: "example.com", repository: "team/app", tag: "latest" };
+  const image = { host, repository: "team/app", tag: "latest" };
   return RegistryClient.open(image, settingsFor([], { registries }), new TestClock().timing);
 }
 
@@ -80,10 +84,12 @@ Deno.test("where all fail, all are told", async () => {
   assertStringIncludes(message, "ODD: a bad day");
 });
 
-Deno.test("a mirror is not written to", async () => {
+Deno.test("what is written goes where the name says, not to a location or a mirror", async () => {
   await using registry = new FaultyRegistry();
   await using mirror = new FaultyRegistry();
-  await using client = mirrored(registry, mirror);
+  await using named = new FaultyRegistry();
+  await using client = mirrored(registry, mirror, named.host);
   await client.putManifest("v1", new TextEncoder().encode("{}"), "application/x");
-  assertEquals([mirror.asked.length, registry.manifests.has("v1")], [0, true]);
+  assertEquals([mirror.asked.length, registry.asked.length], [0, 0]);
+  assertEquals(named.manifests.has("v1"), true);
 });

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Credentials } from "../../src/registry/credentials.ts";
 import { parseRetryAfter } from "../../src/registry/timing.ts";
 import { failure, FaultyRegistry, type Handler } from "./faulty_registry.ts";
 import { clientFor, failureOf, settingsFor, TestClock } from "./harness.ts";
@@ -191,14 +190,15 @@ Deno.test("silence is not waited for", async () => {
   assertStringIncludes(message, "no answer for 0.05 s");
 });
 
-Deno.test("a host that Deno may not reach asks for the flag", async () => {
-  const registry = { host: "registry.invalid:5000", wire: "https" } as FaultyRegistry;
-  const clock = new TestClock();
-  const credentials = Credentials.password("a", "b");
-  const settings = settingsFor([], { credentials });
-  await using client = clientFor(registry, settings, clock.timing);
-  const { code, message, data } = await failureOf(() => client.manifest("latest"));
-  assertEquals([code, data.flag], ["permission-missing", "--allow-net=registry.invalid:5000"]);
-  assertStringIncludes(message, "--allow-net=registry.invalid:5000");
-  assertEquals(clock.waits, []);
-});
+for (const wire of ["https", "unverified https"] as const) {
+  Deno.test(`a host that Deno may not reach asks for the flag, over ${wire}`, async () => {
+    const registry = { host: "registry.invalid:5000", wire } as FaultyRegistry;
+    const clock = new TestClock();
+    const settings = settingsFor(wire === "https" ? [] : [registry.host]);
+    await using client = clientFor(registry, settings, clock.timing);
+    const { code, message, data } = await failureOf(() => client.manifest("latest"));
+    assertEquals([code, data.flag], ["permission-missing", "--allow-net=registry.invalid:5000"]);
+    assertStringIncludes(message, "--allow-net=registry.invalid:5000");
+    assertEquals(clock.waits, []);
+  });
+}

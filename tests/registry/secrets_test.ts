@@ -143,7 +143,7 @@ Deno.test("a credential helper gets secrets through pipes", async () => {
     const helper = `${directory}/docker-credential-layerfs-test`;
     await Deno.writeTextFile(helper, HELPER);
     await Deno.chmod(helper, 0o755);
-    const module = new URL("helper_session.ts", import.meta.url).pathname;
+    const module = new URL("./helper_session.ts", import.meta.url).pathname;
     await Deno.copyFile(helper, `${directory}/docker-credential-other`);
     const child = new Deno.Command(Deno.execPath(), {
       args: [

@@ -200,6 +200,7 @@ Deno.test("certificates: of the host's directory, or of the only one", async () 
     });
     assertEquals(await findCertificates(settings, "r.io"), null);
     assertEquals(await findCertificates(settings, "w.io"), null);
+    assertEquals(await findCertificates(settings, "../b/r.io:5000"), null);
     for (
       const [host, state] of [["t.io", "no certificate"], ["u.io", "has no"], ["v.io", "several"]]
     ) {

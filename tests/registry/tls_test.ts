@@ -52,3 +52,34 @@ Deno.test("many requests at a time go over unverified https", async () => {
   // One look at what it speaks.
   assert(registry.log.filter((line) => line === "GET /v2/").length === 1);
 });
+
+Deno.test("a registry of https that breaks off once is not taken for one of plain HTTP", async () => {
+  // Behind a door that shuts before the first visitor, and then leads to the registry.
+  await using registry = new FaultyRegistry(undefined, "unverified https");
+  using door = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  let visitors = 0;
+  const pipes: Promise<unknown>[] = [];
+  const done = (async () => {
+    for await (const visitor of door) {
+      if (visitors++ === 0) {
+        visitor.close();
+        continue;
+      }
+      const [hostname = "", port] = registry.host.split(":");
+      const inner = await Deno.connect({ hostname, port: Number(port) });
+      pipes.push(
+        visitor.readable.pipeTo(inner.writable).catch(() => {}),
+        inner.readable.pipeTo(visitor.writable).catch(() => {}),
+      );
+    }
+  })();
+  const descriptor = registry.blob(CONTENT);
+  {
+    const host = `127.0.0.1:${door.addr.port}`;
+    await using client = clientFor({ host, wire: registry.wire } as FaultyRegistry);
+    assertEquals(await collect(client.blob(descriptor)), CONTENT);
+  }
+  door.close();
+  await done;
+  await Promise.all(pipes);
+});
