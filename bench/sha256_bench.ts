@@ -1,7 +1,7 @@
 /**
- * SHA-256 of 64 B, 4 KiB, 1 MiB and 64 MiB: this module's, hash-wasm's (compiled C) and node:crypto's
- * (the CPU's SHA instructions where it has them). Each iteration is a whole digest: a fresh or reset
- * hasher, one update, the result.
+ * SHA-256 of 64 B, 4 KiB, 1 MiB and 64 MiB: this module's, hash-wasm's (compiled C), @noble/hashes'
+ * (JavaScript) and node:crypto's (the CPU's SHA instructions where it has them). Each iteration is a
+ * whole digest: a fresh or reset hasher, one update, the result. Ratios: bench/sha256_rates.ts.
  *
  * "4 x" is four messages of that size, in turn in pieces of 1 MiB: in the four lanes of a vector, and
  * by four hashers.
@@ -9,6 +9,7 @@
  * Run with `deno bench --allow-env --allow-read bench/sha256_bench.ts`.
  */
 
+import { sha256 } from "@noble/hashes/sha2";
 import { createHash } from "node:crypto";
 import { createSHA256 } from "hash-wasm";
 import { createHasher, type Hasher } from "../src/core/hasher.ts";
@@ -49,6 +50,14 @@ for (const [group, size] of SIZES) {
     n,
     fn() {
       hashWasm.init().update(bytes).digest("binary");
+    },
+  });
+  Deno.bench({
+    name: `@noble/hashes, ${group}`,
+    group,
+    n,
+    fn() {
+      sha256(bytes);
     },
   });
   Deno.bench({

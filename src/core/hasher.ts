@@ -25,6 +25,19 @@ export type DigestEngine = "wasm" | "native";
 export interface Hasher {
   /** What it computes. */
   readonly algorithm: DigestAlgorithm;
+  /**
+   * Memory to read or inflate into, of at least 512 KiB: {@linkcode update} takes a view that
+   * begins where it begins without copying. Valid until the next update; it does not survive the
+   * digest.
+   *
+   * @example
+   * ```ts ignore
+   * const window = hasher.window;
+   * hasher.update(window.subarray(0, fs.readSync(fd, window)));
+   * ```
+   * @throws {TypeError} after {@linkcode digest}
+   */
+  readonly window: Uint8Array<ArrayBuffer>;
   /** Adds bytes. @throws {TypeError} after {@linkcode digest} */
   update(bytes: Uint8Array): void;
   /** Ends the stream: 32 or 64 bytes. @throws {TypeError} when called again */
@@ -62,18 +75,25 @@ const MAX_IDLE = 8;
 class WasmHasher implements Hasher {
   readonly algorithm: DigestAlgorithm;
   #wasm: Exports | undefined;
-  readonly #window: Uint8Array;
+  readonly #window: Uint8Array<ArrayBuffer>;
 
   constructor(algorithm: DigestAlgorithm) {
     this.algorithm = algorithm;
     this.#wasm = idle.pop() ?? instantiate();
     // The view lasts: hashing never grows the memory.
-    this.#window = new Uint8Array(this.#wasm.memory.buffer, WINDOW, WINDOW_SIZE);
+    const buffer = this.#wasm.memory.buffer as ArrayBuffer;
+    this.#window = new Uint8Array(buffer, WINDOW, WINDOW_SIZE);
     this.#wasm.hashInit(algorithm === "sha256" ? 0 : 1);
+  }
+
+  get window(): Uint8Array<ArrayBuffer> {
+    this.#live();
+    return this.#window;
   }
 
   update(bytes: Uint8Array): void {
     const wasm = this.#live();
+    if (startsAt(bytes, this.#window)) return wasm.hashUpdate(WINDOW, bytes.length);
     for (let at = 0; at < bytes.length; at += WINDOW_SIZE) {
       const part = bytes.subarray(at, at + WINDOW_SIZE);
       this.#window.set(part);
@@ -95,13 +115,25 @@ class WasmHasher implements Hasher {
   }
 }
 
+/** Whether both views begin with the same byte of memory. */
+export function startsAt(bytes: Uint8Array, window: Uint8Array): boolean {
+  return bytes.buffer === window.buffer && bytes.byteOffset === window.byteOffset &&
+    bytes.length <= window.length;
+}
+
 class NativeHasher implements Hasher {
   readonly algorithm: DigestAlgorithm;
   #hash: Hash | undefined;
+  #window: Uint8Array<ArrayBuffer> | undefined;
 
   constructor(algorithm: DigestAlgorithm) {
     this.algorithm = algorithm;
     this.#hash = createHash(algorithm);
+  }
+
+  get window(): Uint8Array<ArrayBuffer> {
+    this.#live();
+    return this.#window ??= new Uint8Array(WINDOW_SIZE);
   }
 
   update(bytes: Uint8Array): void {

@@ -8,7 +8,7 @@ import fs from "node:fs";
 import { encodeName, hasRawName } from "../core/raw_name.ts";
 import type { TarEntry, TarScanner, TarVisitor } from "../core/tar_scanner.ts";
 import { LayerfsError, within } from "../errors.ts";
-import { errnoName, storageError } from "../system_error.ts";
+import { storageError } from "../system_error.ts";
 import type { TarHeader } from "../tar/header.ts";
 import {
   type Attributes,
@@ -17,9 +17,10 @@ import {
   setOpenFileAttributes,
 } from "./attributes.ts";
 import { recordOwner } from "./rootless.ts";
-import { writeAll } from "./special_files.ts";
+import { type ContentWriter, SMALL_FILE_BYTES } from "./tar_spool.ts";
 import type { Place, Tree } from "./tree.ts";
 import { hide, hideChildren } from "./whiteout.ts";
+import { writeAll } from "./write_all.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 
@@ -28,9 +29,6 @@ const MAX_ID = 0xfffffffe;
 
 /** What a file has that overlayfs reads as its own: an image must not say it (SPEC-NOTES). */
 const OVERLAY_XATTR = /^(?:trusted|user)\.overlay\./;
-
-/** What goes into the file that is being written. */
-type ContentWriter = (bytes: Uint8Array, fileOffset: number) => void;
 
 /** The content of an entry that has none, or none that counts. */
 const NO_CONTENT: ContentWriter = () => {};
@@ -58,6 +56,7 @@ export class LayerApplier implements TarVisitor {
     this.#tree = tree;
     this.#scanner = scanner;
     this.#warn = warn;
+    tree.beginLayer();
     tree.rawNames.teach(scanner.rawNames);
   }
 
@@ -181,13 +180,15 @@ export class LayerApplier implements TarVisitor {
   }
 
   #file(place: Place, entry: TarEntry, attributes: Attributes): void {
-    if (attributes.xattrs !== null || !isSettableTime(attributes.mtime)) {
-      this.#makeRoom(place);
-      this.#write = this.#tree.special.addFile(place.path, attributes, entry.size);
+    const isTars = entry.size <= SMALL_FILE_BYTES || attributes.xattrs !== null ||
+      !isSettableTime(attributes.mtime);
+    this.#makeRoom(place);
+    if (isTars) {
+      this.#write = this.#tree.spool.addFile(place.path, attributes, entry.size);
       return;
     }
     const absolute = this.#tree.absolute(place.path);
-    const fd = this.#openNew(place, absolute);
+    const fd = fs.openSync(absolute, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     this.#fd = fd;
     let end = 0;
     this.#write = (bytes, fileOffset) => {
@@ -198,17 +199,6 @@ export class LayerApplier implements TarVisitor {
       if (end !== entry.size) fs.ftruncateSync(fd, entry.size);
       setOpenFileAttributes(fd, absolute, attributes, this.#tree.asRoot);
     };
-  }
-
-  #openNew(place: Place, absolute: string): number {
-    const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-    try {
-      return fs.openSync(absolute, flags, 0o600);
-    } catch (error) {
-      if (errnoName(error) !== "EEXIST") throw error;
-      this.#makeRoom(place);
-      return fs.openSync(absolute, flags, 0o600);
-    }
   }
 
   #symlink(place: Place, entry: TarEntry, attributes: Attributes): void {
@@ -224,7 +214,7 @@ export class LayerApplier implements TarVisitor {
       encodeName(rawTarget, this.#scanner.rawNames); // a directory may be made from it
       this.#tree.rawNames.noteLink(place.path, rawTarget);
     }
-    if (!plain) return this.#tree.special.addNode(header(place, entry, attributes));
+    if (!plain) return this.#tree.spool.addNode(header(place, entry, attributes));
     const absolute = this.#tree.absolute(place.path);
     fs.symlinkSync(entry.linkPath, absolute);
     if (this.#tree.asRoot) fs.lchownSync(absolute, attributes.uid, attributes.gid);
@@ -234,12 +224,16 @@ export class LayerApplier implements TarVisitor {
   /** A device or a FIFO. */
   #node(place: Place, entry: TarEntry, attributes: Attributes): void {
     this.#makeRoom(place);
-    this.#tree.special.addNode(header(place, entry, attributes));
+    this.#tree.spool.addNode(header(place, entry, attributes));
   }
 
   /** The target is followed up to its last component, which may be a symlink to be linked itself. */
   #hardlink(place: Place, entry: TarEntry): void {
     const target = entry.linkPath === "" ? null : this.#tree.find(entry.linkPath);
+    if (target !== null && this.#canWaitFor(target.path, place.path)) {
+      this.#makeRoom(place);
+      return this.#tree.spool.addLink(place.path, target.path);
+    }
     const stat = target === null ? null : this.#tree.stat(target.path);
     if (target !== null && stat === null && this.#tree.skipped.has(target.path)) {
       this.#warn(`"${entry.path}": skipped, as its target "${entry.linkPath}" was`);
@@ -253,14 +247,20 @@ export class LayerApplier implements TarVisitor {
     if (target.path.startsWith(`${place.path}/`)) {
       throw new LayerfsError("image-invalid", `its link target "${entry.linkPath}" is below it`);
     }
-    if (this.#tree.special.hasBelow(target.path)) this.#tree.special.flush();
     this.#makeRoom(place);
     fs.linkSync(this.#tree.absolute(target.path), this.#tree.absolute(place.path));
     this.#tree.rawNames.copyLink(target.path, place.path);
   }
 
+  /** Whether a link from `path` can be made by tar, with its target, which is not there yet. */
+  #canWaitFor(target: string, path: string): boolean {
+    if (target === path || target.startsWith(`${path}/`)) return false;
+    return this.#tree.spool.hasFile(target);
+  }
+
   /** Removes what is in the way of anything but a directory. */
   #makeRoom(place: Place): void {
+    if (!this.#isOwn && !this.#tree.mayHaveLower(place)) return;
     const stat = this.#tree.stat(place.path);
     if (stat !== null) this.#remove(place, stat);
   }

@@ -1,18 +1,23 @@
 /**
- * Applies layers to a directory, in a worker.
+ * Applies layers to a directory.
  *
  * @module
  */
 
-import { LayerfsError } from "../errors.ts";
-import type {
-  ApplyJob,
-  ApplyResult,
-  SentError,
-  WorkerMessage,
-  WorkerRequest,
-} from "./apply_job.ts";
+import type { DigestEngine } from "../core/hasher.ts";
+import type { LayerSource } from "./layer_source.ts";
+import type { TreeJob } from "./messages.ts";
+import { type ApplyResult, LayerPipeline } from "./pipeline.ts";
 import type { ProgressListener } from "./progress.ts";
+
+/** Layers that make one tree together. */
+export interface ApplyJob extends TreeJob {
+  /** The base first. */
+  readonly layers: readonly LayerSource[];
+  /** For each layer, a new file for its skeleton (see skeleton.ts), absolute; null for none. */
+  readonly skeletons?: readonly (string | null)[];
+  readonly engine: DigestEngine;
+}
 
 /**
  * Applies the layers of `job`, the base first, each verified while it is written.
@@ -26,34 +31,13 @@ export async function applyLayers(
   signal: AbortSignal,
   onProgress: ProgressListener,
 ): Promise<ApplyResult> {
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-  const cancel = new Int32Array(new SharedArrayBuffer(4));
-  const onAbort = () => Atomics.store(cancel, 0, 1);
-  signal.addEventListener("abort", onAbort);
-  if (signal.aborted) onAbort();
-  try {
-    return await new Promise((resolve, reject) => {
-      worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
-        if (data.type === "done") resolve(data.result);
-        else if (data.type === "failed") reject(received(data.error));
-        else onProgress(data);
-      };
-      worker.onerror = (event) => {
-        event.preventDefault();
-        reject(new Error(`worker failed: ${event.message}`));
-      };
-      worker.postMessage({ job, cancel } satisfies WorkerRequest);
-    });
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    worker.terminate();
-  }
-}
-
-function received(error: SentError): Error {
-  if (error.kind === "layerfs") return new LayerfsError(error.code, error.message, error.data);
-  if (error.kind === "permission") return new Deno.errors.NotCapable(error.message);
-  const other = new Error(error.message);
-  other.stack = error.stack;
-  return other;
+  const { layers, skeletons, engine, ...tree } = job;
+  await using pipeline = new LayerPipeline(layers, {
+    engine,
+    signal,
+    onProgress,
+    positions: layers.map((_, layer) => layer),
+    total: layers.length,
+  });
+  return await pipeline.makeTree(tree, skeletons ?? layers.map(() => null));
 }

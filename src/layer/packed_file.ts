@@ -10,7 +10,7 @@ import zlib from "node:zlib";
 import { createHasher, type DigestEngine, formatDigest, type Hasher } from "../core/hasher.ts";
 import type { Digest, DigestAlgorithm } from "../oci/digest.ts";
 import { storageError } from "../system_error.ts";
-import { writeAll } from "./special_files.ts";
+import { writeAll } from "./write_all.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 

@@ -14,7 +14,7 @@ import { LayerfsError } from "../errors.ts";
 import { isInterrupted, runSync } from "../process.ts";
 import type { LowerTree } from "./lower_tree.ts";
 import { joinRelative, lstatOrNull, parentOf } from "./root_path.ts";
-import { writeAll } from "./special_files.ts";
+import { writeAll } from "./write_all.ts";
 
 export class RawNames {
   readonly #root: string;

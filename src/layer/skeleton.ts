@@ -22,8 +22,8 @@ import {
   putNumber,
   RECORD,
 } from "./skeleton_format.ts";
-import { writeAll } from "./special_files.ts";
-import { type LayerBlob, unpackLayer, type UnpackOptions, type UnpackResult } from "./unpack.ts";
+import { writeAll } from "./write_all.ts";
+import { scanLayer, type TarStreamSource } from "./scan_layer.ts";
 
 /** gzip at its level 1 takes as long and gives twice the bytes (measured). */
 const COMPRESSION = {
@@ -37,27 +37,19 @@ const COMPRESSION = {
 const MAX_HEAD = 1 + 2 * MAX_NUMBER_BYTES;
 
 /**
- * As {@linkcode unpackLayer}, writing the layer's skeleton to a new file at `path`. A layer of which
- * nobody knows the diffID has none, as there would be nothing to compare with.
+ * As {@linkcode scanLayer}, writing the layer's skeleton to a new file at `path`.
  *
- * @param path absolute; null for no skeleton. After an error nothing is there
+ * @param path absolute. After an error nothing is there
  */
-export function unpackWithSkeleton(
-  blob: LayerBlob,
+export function scanWithSkeleton(
+  stream: TarStreamSource,
   visit: (scanner: TarScanner) => LayerApplier,
-  options: UnpackOptions,
-  path: string | null,
-): UnpackResult {
-  if (path === null || blob.diffId === null) return unpackLayer(blob, visit, options);
+  path: string,
+): void {
   const file = new SkeletonFile(path);
   try {
-    const result = unpackLayer(
-      blob,
-      (scanner) => new SkeletonWriter(visit(scanner), scanner, file),
-      options,
-    );
+    scanLayer(stream, (scanner) => new SkeletonWriter(visit(scanner), scanner, file));
     file.finish();
-    return result;
   } catch (error) {
     file.discard();
     throw error;

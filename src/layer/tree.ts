@@ -19,6 +19,7 @@ import {
   setTime,
 } from "./attributes.ts";
 import { removeOtherXattrs } from "./directory_xattrs.ts";
+import type { Extractor } from "./extractor.ts";
 import { readLowerTree } from "./lower_tree.ts";
 import { RawNames } from "./raw_names.ts";
 import {
@@ -30,7 +31,7 @@ import {
   resolveDirectory,
   type Walk,
 } from "./root_path.ts";
-import { SpecialFiles } from "./special_files.ts";
+import { TarSpool } from "./tar_spool.ts";
 import { NO_TRAITS, type Traits } from "./traits.ts";
 
 /** Mode of a directory while its tree is being made. */
@@ -69,8 +70,8 @@ export class Tree {
   readonly root: string;
   /** Whether owners can be set and devices made. */
   readonly asRoot: boolean;
-  /** Entries that wait for the tar child. */
-  readonly special: SpecialFiles;
+  /** Entries that wait for tar. */
+  readonly spool: TarSpool;
   /** Paths of devices that were left out. */
   readonly skipped = new Set<string>();
   /** Names that wait for the end. */
@@ -83,22 +84,44 @@ export class Tree {
   #lower: ReadonlyMap<string, Attributes> | null = null;
   /** Parents as entries name them, and the real directories that they are. */
   readonly #resolved = new Map<string, string>();
+  /** Names in directories as the layers below left them, as far as they were asked for. */
+  readonly #lowerNames = new Map<string, ReadonlySet<string>>();
+  /** Directories that the layer in hand has made. */
+  readonly #madeNow = new Set<string>();
+  /** Whether there are layers below the one in hand. */
+  #hasLower: boolean;
+  #hasBegun = false;
 
   /**
    * @param root an existing directory; absolute
-   * @param scratch a directory of our own on any filesystem, for a spool file
+   * @param scratch a directory of our own on any filesystem, for spool files
    * @param base what is in `root`
    */
-  constructor(root: string, scratch: string, asRoot: boolean, base: Base = PLAIN_BASE) {
+  constructor(
+    root: string,
+    scratch: string,
+    asRoot: boolean,
+    extractor: Extractor,
+    base: Base = PLAIN_BASE,
+  ) {
     this.root = root;
     this.asRoot = asRoot;
-    this.special = new SpecialFiles(root, scratch, asRoot);
+    this.spool = new TarSpool(root, scratch, asRoot, extractor);
     this.rawNames = new RawNames(root, scratch);
     this.#scratch = scratch;
     this.#base = base;
     const hasLayers = base.hasLayers ?? fs.readdirSync(root).length > 0;
+    this.#hasLower = hasLayers;
     if (!hasLayers) this.#setMade("", IMPLIED_DIRECTORY);
     else if (!asRoot || base.traits.rawNames) this.#readLower();
+  }
+
+  /** Begins with a layer, on top of those before it. */
+  beginLayer(): void {
+    this.#hasLower ||= this.#hasBegun;
+    this.#hasBegun = true;
+    this.#lowerNames.clear();
+    this.#madeNow.clear();
   }
 
   /** The absolute path of `path`. */
@@ -149,9 +172,12 @@ export class Tree {
   /** Resolves with what this tree knows better than the filesystem. */
   #resolve(path: string, walk: Required<Pick<Walk, "missing" | "notDirectory">>): string {
     return resolveDirectory(this.root, path, {
-      missing: walk.missing,
+      missing: (component) => {
+        if (this.spool.isWaiting(component)) walk.notDirectory(component); // a file
+        else walk.missing(component);
+      },
       notDirectory: (component) => {
-        if (this.special.hasBelow(component)) this.special.flush(); // it may be a symlink
+        if (this.spool.isWaiting(component)) this.spool.flush(); // it may be a symlink
         else walk.notDirectory(component);
       },
       linkTarget: (link) => this.rawNames.linkTarget(link),
@@ -160,13 +186,29 @@ export class Tree {
 
   /** lstat(2) of a real path, or null. */
   stat(path: string): fs.Stats | null {
+    if (this.spool.isWaiting(path)) this.spool.flush();
     return lstatOrNull(this.absolute(path));
+  }
+
+  /**
+   * Whether the layers below may have something at `place`: false is certain, and cheaper than to
+   * look.
+   */
+  mayHaveLower({ parent, name }: Place): boolean {
+    if (!this.#hasLower || this.#madeNow.has(parent)) return false;
+    let names = this.#lowerNames.get(parent);
+    if (names === undefined) {
+      names = new Set(fs.readdirSync(this.absolute(parent)));
+      this.#lowerNames.set(parent, names);
+    }
+    return names.has(name);
   }
 
   /** Makes a directory, of which the layers have said nothing yet. */
   makeDirectory(path: string): void {
     this.#enter(parentOf(path));
     fs.mkdirSync(this.absolute(path), WORKING_MODE);
+    this.#madeNow.add(path);
     this.#setMade(path, IMPLIED_DIRECTORY);
   }
 
@@ -179,7 +221,7 @@ export class Tree {
 
   /** Removes what is at `path`, a directory with all that is in it. */
   remove(path: string, stat: fs.Stats): void {
-    if (this.special.hasBelow(path)) this.special.flush();
+    if (this.spool.hasBelow(path)) this.spool.flush();
     this.#enter(parentOf(path));
     if (stat.isDirectory()) this.#removeDirectory(path);
     else fs.unlinkSync(this.absolute(path));
@@ -195,7 +237,7 @@ export class Tree {
    * @returns what the tree has, by all its layers
    */
   finish(): Traits {
-    this.special.flush();
+    this.spool.flush();
     const { traits } = this.#base;
     if (traits.directoryXattrs) this.#removeReplacedXattrs();
     // A child's path sorts behind its parent's: children first, as a parent may bar the way.
@@ -231,9 +273,9 @@ export class Tree {
     const byTar = new Set(paths.filter((path) => needsTar(attributesOf(path))));
     for (const path of byTar) {
       const attributes = attributesOf(path);
-      this.special.addDirectory(path, { ...attributes, mode: attributes.mode | WORKING_MODE });
+      this.spool.addDirectory(path, { ...attributes, mode: attributes.mode | WORKING_MODE });
     }
-    this.special.flush();
+    this.spool.flush();
     for (const path of paths) {
       const attributes = attributesOf(path);
       const absolute = this.absolute(path);

@@ -14,7 +14,7 @@ import type { BlobLocation } from "../blob/location.ts";
 import { createHasher, type DigestEngine, formatDigest } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { lstatOrNull } from "../layer/root_path.ts";
-import { writeAll } from "../layer/special_files.ts";
+import { writeAll } from "../layer/write_all.ts";
 import { type Digest, digestAlgorithm, digestHex, digestProblem } from "../oci/digest.ts";
 import { LayoutDirectory } from "../source/layout_directory.ts";
 import { errnoName, storageError } from "../system_error.ts";

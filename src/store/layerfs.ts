@@ -15,13 +15,13 @@
  */
 
 import fs from "node:fs";
-import { isLocation } from "../blob/content.ts";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { applyLayers } from "../layer/apply_layers.ts";
+import type { LayerSource } from "../layer/layer_source.ts";
+import { LayerPipeline } from "../layer/pipeline.ts";
 import type { ProgressListener } from "../layer/progress.ts";
 import { NO_TRAITS } from "../layer/traits.ts";
-import type { LayerBlob, LayerSource } from "../layer/unpack.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { ContainerRootfs, Driver, NewRootfs, Removal } from "./driver.ts";
 import { layerName, type LayerRecord } from "./layer_record.ts";
@@ -70,6 +70,9 @@ export const NOTHING_PROVIDED: Provided = {
   uncompressed: 0,
   warnings: [],
 };
+
+/** A layer that was there. */
+const REUSED: Provided = { ...NOTHING_PROVIDED, reused: 1 };
 
 export class LayerFS {
   readonly #store: Store;
@@ -122,7 +125,7 @@ export class LayerFS {
     const job = {
       root,
       scratch: staging.path,
-      layers: layers.map(stored),
+      layers,
       engine: work.engine,
       asRoot: Deno.uid() === 0,
       traits: NO_TRAITS,
@@ -147,19 +150,20 @@ export class LayerFS {
   async provide(layers: readonly StackedBlob[], work: Work): Promise<Provided> {
     const found = await this.#driver.findLayers(layers.map(({ chainId }) => chainId));
     const missing = layers.filter(({ chainId }) => !found.has(chainId));
-    using _progress = missing.length === 0 ? undefined : announce(missing, work);
+    if (missing.length === 0) return { ...NOTHING_PROVIDED, reused: layers.length };
+    using _progress = announce(missing, work);
+    await using pipeline = new LayerPipeline(missing, {
+      ...work,
+      positions: missing.map((layer) => layers.indexOf(layer)),
+      total: layers.length,
+    });
     let parent: LayerRecord | null = null;
     let result = NOTHING_PROVIDED;
-    for (const [index, layer] of layers.entries()) {
-      const known = found.get(layer.chainId);
-      if (known !== undefined) {
-        parent = known;
-        result = { ...result, reused: result.reused + 1 };
-        continue;
-      }
-      const position = { first: index, total: layers.length };
-      const turn = { ...work, onProgress: shifted(work.onProgress, missing.indexOf(layer)) };
-      const made: MadeLayer = await this.#makeLayer(layer, parent, position, turn);
+    for (const layer of layers) {
+      const record = found.get(layer.chainId);
+      const made: MadeLayer = record === undefined
+        ? await this.#makeLayer(layer, parent, pipeline, work)
+        : { record, provided: REUSED };
       parent = made.record;
       result = sumOf(result, made.provided);
     }
@@ -170,14 +174,15 @@ export class LayerFS {
   async #makeLayer(
     layer: StackedBlob,
     parent: LayerRecord | null,
-    position: { readonly first: number; readonly total: number },
+    pipeline: LayerPipeline,
     work: Work,
   ): Promise<MadeLayer> {
     const { chainId, diffId } = layer;
     using lock = await this.#store.lockLayer(chainId, work.signal);
     const other = (await this.#driver.findLayers([chainId])).get(chainId);
     if (other !== undefined) {
-      return { record: other, provided: { ...NOTHING_PROVIDED, reused: 1 } };
+      pipeline.skip();
+      return { record: other, provided: REUSED };
     }
     await using staging = this.#store.stage();
     await using staged = await this.#driver.prepareLayer(chainId, parent, staging.name);
@@ -185,15 +190,11 @@ export class LayerFS {
     const job = {
       root: staged.root,
       scratch: staging.path,
-      layers: [stored(layer)],
-      position,
-      engine: work.engine,
       asRoot: Deno.uid() === 0,
       traits: parent?.traits ?? NO_TRAITS,
       onTop: parent !== null,
-      skeletons: [skeleton],
     };
-    const result = await applyLayers(job, work.signal, work.onProgress);
+    const result = await pipeline.makeTree(job, [skeleton]);
     const record = { chainId, diffId, parent: parent?.chainId ?? null, traits: result.traits };
     if (work.signal.aborted) throw new LayerfsError("interrupted", "Cannot commit: interrupted");
     syncFile(skeleton);
@@ -283,22 +284,11 @@ function syncFile(path: string): void {
   }
 }
 
-/** The layer as a worker can read it. */
-function stored({ content, digest, size, diffId }: LayerSource): LayerBlob {
-  if (isLocation(content)) return { location: content, digest, size, diffId };
-  throw new LayerfsError("unsupported", "Cannot apply a layer: it is not in a file");
-}
-
 /** Tells of the start of a work on layers, and of its end when it is disposed of. */
 function announce(layers: readonly LayerSource[], { onProgress }: Work): Disposable {
   const bytes = layers.reduce((sum, { content }) => sum + content.length, 0);
   onProgress({ type: "start", layers: layers.length, bytes });
   return { [Symbol.dispose]: () => onProgress({ type: "end" }) };
-}
-
-/** A listener that takes the steps of one layer for those of the layer `index` of several. */
-function shifted(onProgress: ProgressListener, index: number): ProgressListener {
-  return (event) => onProgress("layer" in event ? { ...event, layer: index } : event);
 }
 
 function sumOf(one: Provided, other: Provided): Provided {

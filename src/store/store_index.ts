@@ -11,7 +11,7 @@
 import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import { lstatOrNull } from "../layer/root_path.ts";
-import { writeAll } from "../layer/special_files.ts";
+import { writeAll } from "../layer/write_all.ts";
 import { MAX_DOCUMENT_BYTES } from "../limits.ts";
 import { type Descriptor, readDescriptor } from "../oci/descriptor.ts";
 import { Fields, isObject } from "../oci/fields.ts";

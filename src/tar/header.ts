@@ -89,8 +89,13 @@ const OWNER_LENGTH = 32;
 /** Name of every pax header: nothing in it depends on the process or on the entry. */
 const PAX_NAME = "././@PaxHeader";
 const SLASH = 0x2f;
+const SPACE = 0x20;
+const ZERO = 0x30;
 
 const encoder = new TextEncoder();
+
+/** Magic and version of a ustar header. */
+const MAGIC = encoder.encode("ustar\u000000");
 
 /**
  * The header blocks of `entry`: 512 bytes, with a pax extended header before them where ustar
@@ -176,10 +181,10 @@ function checkRanges(entry: TarHeader): void {
     within("mtime in seconds", Math.abs(mtime.seconds), Number.MAX_SAFE_INTEGER);
     within("mtime in nanoseconds", mtime.nanoseconds, 999_999_999);
   }
-  const nul = [entry.path, entry.linkPath ?? "", entry.uname ?? "", entry.gname ?? ""].find(
-    (text) => typeof text === "string" ? text.includes("\0") : text.includes(0),
-  );
-  if (nul !== undefined) throw refuse(entry, "a name with a NUL byte", describe(nul));
+  for (const name of [entry.path, entry.linkPath, entry.uname, entry.gname]) {
+    const hasNul = typeof name === "string" ? name.includes("\0") : name?.includes(0);
+    if (hasNul) throw refuse(entry, "a name with a NUL byte", describe(name!));
+  }
   if ((entry.type === "symlink" || entry.type === "hardlink") !== (entry.linkPath !== undefined)) {
     throw refuse(entry, "the link target of this entry type", entry.linkPath ? "set" : "absent");
   }
@@ -192,8 +197,12 @@ function orRecord(key: string, value: number, max: number, records: PaxRecord[])
   return 0;
 }
 
+/** `length - 1` octal digits, and the NUL that is there already. */
 function putNumber(block: Uint8Array, offset: number, length: number, value: number): void {
-  encoder.encodeInto(value.toString(8).padStart(length - 1, "0"), block.subarray(offset));
+  for (let at = offset + length - 2, rest = value; at >= offset; at--) {
+    block[at] = ZERO + rest % 8;
+    rest = Math.floor(rest / 8);
+  }
 }
 
 function putTime(block: Uint8Array, time: TarTime, records: PaxRecord[]): void {
@@ -209,6 +218,7 @@ function putOwner(
   name: string,
   records: PaxRecord[],
 ): void {
+  if (name === "") return;
   const bytes = encoder.encode(name);
   // The field ends with a NUL, so one byte less than it has.
   if (bytes.length < OWNER_LENGTH && isAscii(bytes)) return block.set(bytes, offset);
@@ -228,7 +238,8 @@ function putPath(block: Uint8Array, path: Uint8Array, records: PaxRecord[]): voi
 }
 
 function putLinkPath(block: Uint8Array, entry: TarHeader, records: PaxRecord[]): void {
-  const target = toBytes(entry.linkPath ?? "");
+  if (entry.linkPath === undefined) return;
+  const target = toBytes(entry.linkPath);
   block.set(target.subarray(0, NAME_LENGTH), 157);
   if (target.length > NAME_LENGTH || (!isAscii(target) && isUtf8(target))) {
     records.push(["linkpath", target]);
@@ -254,7 +265,8 @@ function addXattrs(xattrs: ReadonlyMap<string, Uint8Array> | null, records: PaxR
 }
 
 function isAscii(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte < 0x80);
+  for (let at = 0; at < bytes.length; at++) if (bytes[at]! >= 0x80) return false;
+  return true;
 }
 
 function isUtf8(bytes: Uint8Array): boolean {
@@ -269,11 +281,13 @@ function isUtf8(bytes: Uint8Array): boolean {
 
 /** Puts what every header has: type, magic, version and checksum. */
 function seal(block: Uint8Array, typeFlag: string): void {
-  encoder.encodeInto(typeFlag, block.subarray(156));
-  encoder.encodeInto("ustar\u000000", block.subarray(257));
-  block.fill(0x20, 148, 156);
-  const sum = block.reduce((total, byte) => total + byte, 0);
-  encoder.encodeInto(sum.toString(8).padStart(6, "0") + "\0", block.subarray(148));
+  block[156] = typeFlag.charCodeAt(0);
+  block.set(MAGIC, 257);
+  // The sum is over the block with spaces in its place; the last one stays.
+  let sum = 8 * SPACE;
+  for (let at = 0; at < BLOCK_SIZE; at++) sum += block[at]!;
+  putNumber(block, 148, 7, sum);
+  block[155] = SPACE;
 }
 
 /** The pax header block, its records filled up to whole blocks, then the entry's own header. */

@@ -19,7 +19,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { LayerfsError } from "../errors.ts";
 import { lstatOrNull } from "../layer/root_path.ts";
-import { writeAll } from "../layer/special_files.ts";
+import { writeAll } from "../layer/write_all.ts";
 import { type Descriptor, REF_NAME } from "../oci/descriptor.ts";
 import { algorithmName, digestHex } from "../oci/digest.ts";
 import { parseManifest } from "../oci/manifest.ts";

@@ -1,10 +1,12 @@
-/** Layers applied in this thread: every kind of entry, byte ranges, progress, rootless records. */
+/** Layers applied: every kind of entry, files and streams, progress, rootless records. */
 
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
-import { LayerApplier } from "../../src/layer/apply.ts";
-import { Tree } from "../../src/layer/tree.ts";
-import { type LayerBlob, unpackLayer, type UnpackResult } from "../../src/layer/unpack.ts";
+import type { BlobContent, BlobStream } from "../../src/blob/content.ts";
+import type { BlobLocation } from "../../src/blob/location.ts";
+import { applyLayers } from "../../src/layer/apply_layers.ts";
+import type { LayerBytes, LayerSource } from "../../src/layer/layer_source.ts";
+import { NO_TRAITS } from "../../src/layer/traits.ts";
 import { type Digest, parseDigest } from "../../src/oci/digest.ts";
 import { compress, digestOf } from "../fixtures/image.ts";
 import {
@@ -25,16 +27,20 @@ interface Applied {
   dir: string;
   root: string;
   warnings: string[];
-  results: UnpackResult[];
+  results: LayerBytes[];
   deltas: number[];
 }
 
 interface Options {
   asRoot?: boolean;
-  isCancelled?: () => boolean;
+  /** Called after each piece that was read. */
+  onBytes?: () => void;
+  signal?: AbortSignal;
+  /** Where the blobs come from; ranges of files where it is absent. */
+  from?: "stream";
   compression?: "none" | "gzip" | "zstd";
   engine?: "wasm" | "native";
-  change?: (blob: LayerBlob) => LayerBlob;
+  change?: (blob: LayerSource) => LayerSource;
 }
 
 /** Applies layers to a new directory and hands the result to `use`. */
@@ -48,7 +54,7 @@ async function withApplied(
   await Deno.mkdir(applied.root);
   await Deno.mkdir(`${top}/scratch`);
   try {
-    apply(applied, layers, o);
+    await apply(applied, layers, o);
     await use(applied);
   } finally {
     const closed = ["-type", "d", "!", "-perm", "-700"];
@@ -57,36 +63,57 @@ async function withApplied(
   }
 }
 
-function apply(to: Applied, layers: readonly (readonly Uint8Array[])[], o: Options): void {
-  const tree = new Tree(to.root, `${to.dir}/scratch`, o.asRoot ?? IS_ROOT);
-  try {
-    layers.forEach((members, i) => {
-      const tar = tarball(members);
-      const bytes = compress(tar, o.compression ?? "none");
-      const path = `${to.dir}/${i}.blob`;
-      // A range of a larger file, as in an archive that is read in place.
-      Deno.writeFileSync(path, concat([new Uint8Array(777), bytes, new Uint8Array(99)]));
-      const blob = {
-        location: { path, offset: 777, length: bytes.length },
-        digest: parseDigest(digestOf(bytes)),
-        size: bytes.length,
-        diffId: parseDigest(digestOf(tar)),
-      };
-      to.results.push(unpackLayer(
-        o.change?.(blob) ?? blob,
-        (scanner) => new LayerApplier(tree, scanner, (warning) => to.warnings.push(warning)),
-        {
-          engine: o.engine ?? "wasm",
-          onBytes: (delta) => to.deltas.push(delta),
-          isCancelled: o.isCancelled ?? (() => false),
-        },
-      ));
-    });
-    tree.finish();
-    to.warnings.push(...tree.special.warnings);
-  } finally {
-    tree.special.close();
-  }
+async function apply(
+  to: Applied,
+  layers: readonly (readonly Uint8Array[])[],
+  o: Options,
+): Promise<void> {
+  const sources = layers.map((members, i) => {
+    const tar = tarball(members);
+    const bytes = compress(tar, o.compression ?? "none");
+    const blob: LayerSource = {
+      content: o.from === "stream" ? streamOf(bytes) : rangeOf(`${to.dir}/${i}.blob`, bytes),
+      digest: parseDigest(digestOf(bytes)),
+      size: bytes.length,
+      diffId: parseDigest(digestOf(tar)),
+    };
+    return o.change?.(blob) ?? blob;
+  });
+  const job = {
+    root: to.root,
+    scratch: `${to.dir}/scratch`,
+    layers: sources,
+    engine: o.engine ?? "wasm",
+    asRoot: o.asRoot ?? IS_ROOT,
+    traits: NO_TRAITS,
+  };
+  const signal = o.signal ?? new AbortController().signal;
+  const result = await applyLayers(job, signal, (event) => {
+    if (event.type !== "bytes") return;
+    to.deltas.push(event.delta);
+    o.onBytes?.();
+  });
+  to.results.push(...result.layers);
+  to.warnings.push(...result.warnings);
+}
+
+/** A range of a larger file, as in an archive that is read in place. */
+function rangeOf(path: string, bytes: Uint8Array): BlobLocation {
+  Deno.writeFileSync(path, concat([new Uint8Array(777), bytes, new Uint8Array(99)]));
+  return { path, offset: 777, length: bytes.length };
+}
+
+/** Pieces of odd lengths. */
+function streamOf(bytes: Uint8Array): BlobStream {
+  return {
+    length: bytes.length,
+    open: async function* () {
+      for (let at = 0, length = 1; at < bytes.length; at += length, length = length * 3 + 1) {
+        await Promise.resolve();
+        yield bytes.slice(at, at + length);
+      }
+    },
+  };
 }
 
 const LAYERS = [
@@ -150,7 +177,7 @@ for (const compression of ["none", "gzip", "zstd"] as const) {
 
 Deno.test("a second run on a tree with its lower layers keeps what they had", () =>
   withApplied(LAYERS.slice(0, 1), {}, async (applied) => {
-    apply(applied, LAYERS.slice(1), {});
+    await apply(applied, LAYERS.slice(1), {});
     await assertTree(applied.root, TREE);
   }));
 
@@ -192,32 +219,90 @@ Deno.test("without root, owners are recorded, devices skipped, foreign xattrs dr
   ));
 
 Deno.test("cancelling ends the work with interrupted", async () => {
-  let asked = 0;
-  const layers = [[file("a", new Uint8Array(5_000_000))]];
-  await withApplied([], {}, (applied) => {
-    const error = assertThrows(
-      () => apply(applied, layers, { isCancelled: () => ++asked > 2 }),
-      LayerfsError,
-    );
-    assertEquals(error.code, "interrupted");
-    assertEquals(applied.deltas.length, 2);
-    return Promise.resolve();
-  });
+  const layers = [[file("a", new Uint8Array(30_000_000))]];
+  for (const from of [undefined, "stream"] as const) {
+    await withApplied([], {}, async (applied) => {
+      const abort = new AbortController();
+      const o = { signal: abort.signal, onBytes: () => abort.abort(), from };
+      const error = await assertRejects(() => apply(applied, layers, o), LayerfsError);
+      assertEquals(error.code, "interrupted");
+    });
+  }
 });
 
+Deno.test("work that is cancelled before it begins does not begin", () =>
+  withApplied([], {}, async (applied) => {
+    const run = () => apply(applied, LAYERS, { signal: AbortSignal.abort() });
+    assertEquals((await assertRejects(run, LayerfsError)).code, "interrupted");
+    assertEquals([...Deno.readDirSync(applied.root)], []);
+  }));
+
+for (const compression of ["none", "gzip", "zstd"] as const) {
+  Deno.test(`blobs of ${compression} come from streams as well, many of them`, () => {
+    const many = Array.from({ length: 9 }, (_, i) => [file(`f${i}`, new Uint8Array(700_000 * i))]);
+    const files = many.map((_, i) => [`f${i}`, f("\0".repeat(700_000 * i))]);
+    return withApplied([...many, ...LAYERS], { compression, from: "stream" }, async (applied) => {
+      await assertTree(applied.root, { ...TREE, ...Object.fromEntries(files) });
+      assertEquals(applied.results.length, many.length + LAYERS.length);
+    });
+  });
+}
+
+Deno.test("a stream that fails is what has failed, whatever was read of it", () =>
+  withApplied([], {}, async (applied) => {
+    const failing = {
+      length: 3_000_000,
+      open: async function* () {
+        yield await Promise.resolve(tarball([file("a", new Uint8Array(2_000_000))]));
+        throw new LayerfsError("not-found", "the registry is gone");
+      },
+    };
+    const change = (blob: LayerSource): LayerSource => ({
+      ...blob,
+      content: failing,
+      size: failing.length,
+    });
+    const error = await assertRejects(() => apply(applied, LAYERS, { change }), LayerfsError);
+    assertEquals(error.code, "not-found");
+    assertStringIncludes(error.message, "Cannot apply layer 1 of 2");
+  }));
+
+Deno.test("a blob is read no further than somebody wants it", () =>
+  withApplied([], {}, async (applied) => {
+    let pieces = 0;
+    const open = async function* () {
+      for (; pieces < 1000; pieces++) {
+        yield await Promise.resolve(new Uint8Array(1_000_000).fill(7));
+      }
+    };
+    const change = (blob: LayerSource): LayerSource => ({
+      ...blob,
+      content: { length: 1_000_000_000, open },
+      digest: null,
+      diffId: null,
+      size: null,
+    });
+    const error = await assertRejects(() => apply(applied, LAYERS, { change }), LayerfsError);
+    assertEquals(error.code, "image-invalid");
+    assertEquals(pieces < 100, true, `${pieces} pieces`);
+  }));
+
 /** Registers a test: the changed blob is refused with this code. */
-function refused(name: string, code: string, change: (blob: LayerBlob) => LayerBlob): void {
+function refused(name: string, code: string, change: (blob: LayerSource) => LayerSource): void {
   for (const compression of ["none", "gzip", "zstd"] as const) {
     Deno.test(`refused: ${name}, ${compression}`, () =>
-      withApplied([], {}, (applied) => {
-        const error = assertThrows(
+      withApplied([], {}, async (applied) => {
+        const error = await assertRejects(
           () => apply(applied, LAYERS, { change, compression }),
           LayerfsError,
         );
         assertEquals(error.code, code);
-        return Promise.resolve();
       }));
   }
+}
+/** Changes where a blob is, which is in a file. */
+function moved(blob: LayerSource, change: (from: BlobLocation) => BlobContent): LayerSource {
+  return { ...blob, content: change(blob.content as BlobLocation) };
 }
 const WRONG = `sha256:${"0".repeat(64)}` as Digest;
 refused("a wrong digest", "digest-mismatch", (blob) => ({ ...blob, digest: WRONG }));
@@ -229,23 +314,26 @@ refused("only a diffID, a wrong one", "digest-mismatch", (blob) => ({
   diffId: WRONG,
 }));
 /** The first header of a plain tar is damaged by it, or the frame of a compressed one. */
-function damage(blob: LayerBlob): LayerBlob {
-  const bytes = Deno.readFileSync(blob.location.path);
-  bytes[blob.location.offset + 5]! ^= 0xff;
-  Deno.writeFileSync(blob.location.path, bytes);
-  return blob;
+function damage(blob: LayerSource): LayerSource {
+  return moved(blob, (from) => {
+    const bytes = Deno.readFileSync(from.path);
+    bytes[from.offset + 5]! ^= 0xff;
+    Deno.writeFileSync(from.path, bytes);
+    return from;
+  });
 }
 refused("a damaged blob", "digest-mismatch", damage);
 refused("a wrong size", "size-mismatch", (blob) => ({ ...blob, size: (blob.size ?? 0) + 1 }));
-refused("a range past the end of the file", "size-mismatch", (blob) => ({
-  ...blob,
-  size: null,
-  location: { ...blob.location, length: blob.location.length + 100 },
-}));
-refused("a file that is not there", "not-found", (blob) => ({
-  ...blob,
-  location: { ...blob.location, path: blob.location.path + ".none" },
-}));
+refused(
+  "a range past the end of the file",
+  "size-mismatch",
+  (blob) => moved({ ...blob, size: null }, (from) => ({ ...from, length: from.length + 100 })),
+);
+refused(
+  "a file that is not there",
+  "not-found",
+  (blob) => moved(blob, (from) => ({ ...from, path: `${from.path}.none` })),
+);
 
 Deno.test("no digest and no size are needed", () =>
   withApplied(LAYERS, {

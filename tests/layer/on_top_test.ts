@@ -286,7 +286,7 @@ Deno.test("a worker says what traits the tree has, those of the layers below inc
         {
           root: `${top}/root`,
           scratch: `${top}/scratch`,
-          layers: [{ location, digest: null, size: null, diffId: null }],
+          layers: [{ content: location, digest: null, size: null, diffId: null }],
           engine: "wasm",
           asRoot: IS_ROOT,
           traits,

@@ -1,10 +1,10 @@
 /** A tree packed into one layer, and applied again. */
 
 import { assert, assertEquals } from "@std/assert";
-import { LayerApplier } from "../../src/layer/apply.ts";
+import { applyLayers } from "../../src/layer/apply_layers.ts";
 import { packTree } from "../../src/layer/pack.ts";
-import { Tree } from "../../src/layer/tree.ts";
-import { unpackLayer } from "../../src/layer/unpack.ts";
+import { NO_TRAITS } from "../../src/layer/traits.ts";
+import { parseDigest } from "../../src/oci/digest.ts";
 import { digestOf } from "../fixtures/image.ts";
 import { describe, IS_ROOT, output } from "../fixtures/tree.ts";
 import { refuses, withDirectory } from "../source/scratch.ts";
@@ -42,25 +42,22 @@ async function makeTree(root: string): Promise<void> {
 }
 
 /** Unpacks a packed layer to `root`, verified by its digests. */
-function unpack(path: string, root: string, digest: string, diffId: string): void {
+async function unpack(path: string, root: string, digest: string, diffId: string): Promise<void> {
   const scratch = `${root}.scratch`;
   Deno.mkdirSync(root);
   Deno.mkdirSync(scratch);
-  const tree = new Tree(root, scratch, IS_ROOT);
   const { size } = Deno.statSync(path);
-  unpackLayer(
-    {
-      location: { path, offset: 0, length: size },
-      digest: digest as never,
-      size,
-      diffId: diffId as never,
-    },
-    (scanner) => new LayerApplier(tree, scanner, () => {}),
-    { engine: "wasm", onBytes: () => {}, isCancelled: () => false },
+  const layer = {
+    content: { path, offset: 0, length: size },
+    digest: parseDigest(digest),
+    size,
+    diffId: parseDigest(diffId),
+  };
+  await applyLayers(
+    { root, scratch, layers: [layer], engine: "wasm", asRoot: IS_ROOT, traits: NO_TRAITS },
+    new AbortController().signal,
+    () => {},
   );
-  tree.special.flush();
-  tree.finish();
-  tree.special.close();
 }
 
 /** A tree without the attributes that stay behind. */
@@ -88,7 +85,7 @@ Deno.test("a packed tree unpacks to the same tree, but for overlay's own attribu
       assertEquals(packed.digest as string, digestOf(Deno.readFileSync(path), algorithm));
       assertEquals(packed.size, Deno.statSync(path).size);
       assertEquals(packed.digest === packed.diffId, level === 0);
-      unpack(path, `${dir}/unpacked-${algorithm}`, packed.digest, packed.diffId);
+      await unpack(path, `${dir}/unpacked-${algorithm}`, packed.digest, packed.diffId);
       assertEquals(await describe(`${dir}/unpacked-${algorithm}`), expected);
     }
   });
@@ -115,7 +112,7 @@ Deno.test("latest caps the times of modification", async () => {
     const script = 'cd "$1" && touch -d @500 old && touch -d @2000 new && touch -d @3000 .';
     await output("sh", ["-c", script, "sh", `${dir}/root`]);
     const packed = await packTree(`${dir}/root`, `${dir}/layer`, { ...HOW, latest: 1000 });
-    unpack(`${dir}/layer`, `${dir}/out`, packed.digest, packed.diffId);
+    await unpack(`${dir}/layer`, `${dir}/out`, packed.digest, packed.diffId);
     const tree = await describe(`${dir}/out`);
     assertEquals(["old", "new", ""].map((name) => tree[name]?.mtime), ["500", "1000", "1000"]);
   });
@@ -130,7 +127,7 @@ Deno.test("a socket is left out, with a warning", async () => {
     assert(Deno.lstatSync(`${dir}/root/plug`).isSocket);
     const packed = await packTree(`${dir}/root`, `${dir}/layer`, HOW);
     assertEquals(packed.warnings, ["./plug: socket ignored"]);
-    unpack(`${dir}/layer`, `${dir}/out`, packed.digest, packed.diffId);
+    await unpack(`${dir}/layer`, `${dir}/out`, packed.digest, packed.diffId);
     assertEquals(Object.keys(await describe(`${dir}/out`)), ["", "file"]);
   });
 });

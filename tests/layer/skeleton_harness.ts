@@ -5,8 +5,9 @@
  */
 
 import { assertEquals } from "@std/assert";
+import type { TarScanner } from "../../src/core/tar_scanner.ts";
 import { LayerApplier } from "../../src/layer/apply.ts";
-import { unpackWithSkeleton } from "../../src/layer/skeleton.ts";
+import { scanWithSkeleton } from "../../src/layer/skeleton.ts";
 import { Tree } from "../../src/layer/tree.ts";
 import {
   type Difference,
@@ -16,13 +17,14 @@ import {
   type VerifyOptions,
 } from "../../src/layer/verify_layer.ts";
 import { parseDigest } from "../../src/oci/digest.ts";
-import { compress, digestOf } from "../fixtures/image.ts";
+import { digestOf } from "../fixtures/image.ts";
+import { extractNow } from "../fixtures/extract_now.ts";
+import { memoryStream } from "../fixtures/memory_stream.ts";
 import { tarball } from "../fixtures/tar.ts";
 import { IS_ROOT, output } from "../fixtures/tree.ts";
 
 /** How layers are applied. */
 export interface ApplyOptions {
-  compression?: "none" | "gzip" | "zstd";
   algorithm?: "sha256" | "sha512";
   asRoot?: boolean;
   /** Adds to each tar behind its members, which {@linkcode tarball} joins. */
@@ -64,27 +66,19 @@ export function applyAll(
   o: ApplyOptions,
 ): void {
   const { dir, root } = applied;
-  const tree = new Tree(root, `${dir}/scratch`, applied.asRoot);
+  const tree = new Tree(root, `${dir}/scratch`, applied.asRoot, extractNow());
   try {
     layers.forEach((members, i) => {
       const tar = tarball(o.trailer === undefined ? members : [...members, o.trailer]);
-      const bytes = compress(tar, o.compression ?? "none");
-      const path = `${dir}/${i}.blob`;
-      Deno.writeFileSync(path, bytes);
       const diffId = parseDigest(digestOf(tar, o.algorithm));
-      const location = { path, offset: 0, length: bytes.length };
       const skeletonPath = `${dir}/${i}.skeleton`;
-      unpackWithSkeleton(
-        { location, digest: null, size: null, diffId },
-        (scanner) => new LayerApplier(tree, scanner, () => {}),
-        { engine: "wasm", onBytes: () => {}, isCancelled: () => false },
-        skeletonPath,
-      );
+      const visit = (scanner: TarScanner) => new LayerApplier(tree, scanner, () => {});
+      scanWithSkeleton(memoryStream(tar), visit, skeletonPath);
       applied.layers.push({ diffId, skeletonPath, root });
     });
     tree.finish();
   } finally {
-    tree.special.close();
+    tree.spool.close();
   }
 }
 

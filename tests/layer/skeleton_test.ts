@@ -132,12 +132,13 @@ const KINDS: Record<string, readonly (readonly Uint8Array[])[]> = {
 };
 
 for (const [name, layers] of Object.entries(KINDS)) {
-  for (const compression of ["none", "gzip", "zstd"] as const) {
-    Deno.test(`${name}, ${compression}: the layer is as it was`, () =>
-      // The layers are in one tree, in which the upper ones have changed the lower ones.
-      withLayers(layers, { compression }, (applied) =>
-        assertOk({ ...applied, layers: applied.layers.slice(-1) })));
-  }
+  Deno.test(`${name}: the layer is as it was`, () =>
+    // The layers are in one tree, in which the upper ones have changed the lower ones.
+    withLayers(
+      layers,
+      {},
+      (applied) => assertOk({ ...applied, layers: applied.layers.slice(-1) }),
+    ));
 }
 
 Deno.test("names that are not UTF-8: contents are verified", () =>
@@ -199,7 +200,7 @@ function read(path: string): SkeletonRecord[] {
 }
 
 Deno.test("a skeleton has no contents, and one range for a file however it came", () =>
-  withLayers([[file("a", LARGE), file("b", "b")]], { compression: "gzip" }, (applied) => {
+  withLayers([[file("a", LARGE), file("b", "b")]], {}, (applied) => {
     const { skeletonPath } = applied.layers[0]!;
     assert(Deno.statSync(skeletonPath).size < 1000);
     const kinds = read(skeletonPath).map(({ kind }) => kind);
@@ -248,7 +249,6 @@ Deno.test("after an error no skeleton is left", () =>
     const error = assertThrows(() => applyAll(applied, [broken], {}), LayerfsError);
     assertEquals(error.code, "image-invalid");
     assertEquals([...Deno.readDirSync(applied.dir)].map(({ name }) => name).sort(), [
-      "0.blob",
       "root",
       "scratch",
     ]);

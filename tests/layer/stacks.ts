@@ -8,9 +8,11 @@
  */
 
 import { LayerApplier } from "../../src/layer/apply.ts";
+import { scanLayer } from "../../src/layer/scan_layer.ts";
 import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
 import { Tree } from "../../src/layer/tree.ts";
-import { unpackLayer } from "../../src/layer/unpack.ts";
+import { extractNow } from "../fixtures/extract_now.ts";
+import { memoryStream } from "../fixtures/memory_stream.ts";
 import {
   dir,
   fifo,
@@ -29,7 +31,7 @@ export type Stack = readonly (readonly Uint8Array[])[];
 /**
  * Applies `layers` to `root` in one job.
  *
- * @param top a directory for blobs and scratch files
+ * @param top a directory for scratch files
  * @param base traits of the layers in `root`; null where there are none
  */
 export function applyJob(
@@ -42,27 +44,18 @@ export function applyJob(
   const scratch = `${top}/scratch`;
   Deno.mkdirSync(scratch, { recursive: true });
   const traits = base ?? NO_TRAITS;
-  const tree = new Tree(root, scratch, asRoot, { traits, hasLayers: base !== null });
+  const tree = new Tree(root, scratch, asRoot, extractNow(), { traits, hasLayers: base !== null });
   try {
     for (const members of layers) {
-      const path = `${top}/layer.tar`;
-      const tar = tarball(members);
-      Deno.writeFileSync(path, tar);
-      const blob = {
-        location: { path, offset: 0, length: tar.length },
-        digest: null,
-        size: tar.length,
-        diffId: null,
-      };
-      const options = { engine: "wasm", onBytes: () => {}, isCancelled: () => false } as const;
-      unpackLayer(blob, (scanner) => new LayerApplier(tree, scanner, () => {}), options);
-      tree.special.flush();
+      const stream = memoryStream(tarball(members));
+      scanLayer(stream, (scanner) => new LayerApplier(tree, scanner, () => {}));
+      tree.spool.flush();
     }
     const made = tree.finish();
     if ([...Deno.readDirSync(scratch)].length > 0) throw new Error("scratch files are left");
     return made;
   } finally {
-    tree.special.close();
+    tree.spool.close();
   }
 }
 

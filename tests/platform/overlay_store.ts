@@ -85,7 +85,7 @@ export class OverlayStore {
         root: staged.root,
         scratch: staging.path,
         layers: [{
-          location: { path: blob, offset: 0, length: bytes.length },
+          content: { path: blob, offset: 0, length: bytes.length },
           digest: null,
           size: bytes.length,
           diffId,

@@ -183,7 +183,7 @@ export class Ground implements AsyncDisposable {
         {
           root,
           scratch,
-          layers: [{ location, digest: diffId, size: tar.length, diffId }],
+          layers: [{ content: location, digest: diffId, size: tar.length, diffId }],
           engine: "native",
           asRoot: IS_ROOT,
           traits: below ?? NO_TRAITS,

@@ -23,9 +23,21 @@ export function hashInit(algorithm: u32): void {
   else sha256Init();
 }
 
+/**
+ * Blocks a call. V8 goes over to optimised code when a function is called, never within a loop: in
+ * one call for all, the first window of a process would pass at a tenth of the speed (measured:
+ * 30 ms for 1 MiB instead of 8).
+ */
+export const BLOCKS_A_CALL: u32 = 256;
+
 function blocks(p: usize, count: u32): void {
-  if (shift == 6) sha256Blocks(p, count);
-  else sha512Blocks(p, count);
+  while (count) {
+    const part = min(count, BLOCKS_A_CALL);
+    if (shift == 6) sha256Blocks(p, part);
+    else sha512Blocks(p, part);
+    p += part << shift;
+    count -= part;
+  }
 }
 
 /** Adds `length` bytes at `p`. */

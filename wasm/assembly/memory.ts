@@ -2,6 +2,8 @@
  * Linear memory, fixed at compile time. Only the last region grows.
  *
  *   0x000000 +--------------------------------------------------------------+
+ *   0x000040 | HASH_WK     64 B   words of a message schedule (sha256.ts)   |
+ *   0x000400 +--------------------------------------------------------------+
  *            | the compiler's static data (round constants)                 |
  *   0x010000 +--------------------------------------------------------------+
  *            | HASH_STATE  64 B   8 words of 32 or 64 bits                  |
@@ -32,6 +34,8 @@
  *            v                                                              v
  */
 
+/** Below 128, and not congruent to HASH_STATE modulo 4096: see sha256.ts. */
+export const HASH_WK: usize = 0x40;
 export const HASH_STATE: usize = 0x10000;
 export const HASH_BLOCK: usize = 0x10040;
 export const HASH_DIGEST: usize = 0x100c0;

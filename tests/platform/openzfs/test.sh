@@ -66,7 +66,7 @@ make_payload() {
   local payload=$work/payload
   (
     cd "$checkout"
-    DENO_DIR=$cache/deno deno cache --quiet --frozen mod.ts src/layer/worker.ts tests/zfs/*.zfs.ts
+    DENO_DIR=$cache/deno deno cache --quiet --frozen mod.ts src/layer/*_worker.ts tests/zfs/*.zfs.ts
   )
   mkdir -p "$payload"/{bin,checkout}
   cp "$here/guest.sh" "$payload/"

@@ -1,0 +1,129 @@
+/**
+ * What the threads that apply layers are told, and what they say: plain data, sent between threads.
+ *
+ * @module
+ */
+
+import type { BlobLocation } from "../blob/location.ts";
+import type { DigestEngine } from "../core/hasher.ts";
+import { type ErrorCode, type ErrorData, LayerfsError } from "../errors.ts";
+import type { Digest, DigestAlgorithm } from "../oci/digest.ts";
+import type { SharedOutcome, Spool } from "./extractor.ts";
+import type { LayerDigests } from "./layer_source.ts";
+import type { ReadResult } from "./read_layer.ts";
+import type { SharedRing } from "./ring.ts";
+import type { Traits } from "./traits.ts";
+
+/** A layer for the thread that decompresses: its blob is in a file, or comes through a ring. */
+export interface InflateLayer extends LayerDigests {
+  readonly blob: BlobLocation | { readonly ring: SharedRing; readonly length: number };
+  /** Where its tar stream goes. */
+  readonly ring: SharedRing;
+}
+
+/** The work of the thread that reads and decompresses: all layers, in this order. */
+export interface InflateRequest {
+  readonly layers: readonly InflateLayer[];
+  readonly engine: DigestEngine;
+}
+
+/**
+ * What that thread says, of layers by their index in the request: `result` is null where nobody
+ * wanted the layer, `error` where its blob comes through a ring that is broken, which whoever fills
+ * it tells of. The work ends at a failure.
+ */
+export type InflateMessage =
+  | { readonly type: "bytes"; readonly layer: number; readonly delta: number }
+  | { readonly type: "read"; readonly layer: number; readonly result: ReadResult | null }
+  | { readonly type: "failed"; readonly layer: number; readonly error: SentError | null };
+
+/** The work of the thread that computes diffIDs: all layers, in this order. */
+export interface DigestRequest {
+  readonly layers: readonly {
+    readonly ring: SharedRing;
+    /** Null where the stream needs no digest. */
+    readonly algorithm: DigestAlgorithm | null;
+  }[];
+  readonly engine: DigestEngine;
+}
+
+/** What that thread says: null where the stream did not come to its end. */
+export interface DigestMessage {
+  readonly layer: number;
+  readonly digest: Digest | null;
+}
+
+/** A layer for the thread that writes. */
+export interface WriteLayer {
+  readonly ring: SharedRing;
+  /** Absolute path of a new file for its skeleton (see skeleton.ts); null for none. */
+  readonly skeleton: string | null;
+}
+
+/** Layers that make one tree, the base first. */
+export interface TreeJob {
+  /** The root filesystem: an existing directory, empty or with the layers below. Absolute. */
+  readonly root: string;
+  /** A directory for a spool file. Absolute. */
+  readonly scratch: string;
+  /** Whether owners can be set and devices made. */
+  readonly asRoot: boolean;
+  /** Of the layers in the root already; NO_TRAITS where there are none. */
+  readonly traits: Traits;
+  /**
+   * Whether there are layers in the root already. Where it is absent, whether there is anything: so
+   * only layers that left the root empty need it, for that to keep its attributes.
+   */
+  readonly onTop?: boolean;
+}
+
+/**
+ * What the thread that writes is to do next: a tree, or to leave a stream out. At first it gets to
+ * know how the main thread will tell what became of the spools that it is asked to extract.
+ */
+export type WriteRequest =
+  | { readonly type: "begin"; readonly outcome: SharedOutcome }
+  | { readonly type: "tree"; readonly job: TreeJob; readonly layers: readonly WriteLayer[] }
+  | { readonly type: "skip"; readonly ring: SharedRing };
+
+/** A tree that is made. */
+export interface TreeResult {
+  /** What could not be kept, for people to read. */
+  readonly warnings: readonly string[];
+  /** Of all layers that are in the root now. */
+  readonly traits: Traits;
+}
+
+/** What that thread says of a tree. The last one is "done" or "failed". */
+export type WriteMessage =
+  | { readonly type: "extract"; readonly spool: Spool }
+  | { readonly type: "layer"; readonly layer: number }
+  | { readonly type: "done"; readonly result: TreeResult }
+  /** `error` is null where its stream is broken or a spool failed: others know why. */
+  | { readonly type: "failed"; readonly layer: number; readonly error: SentError | null };
+
+/** An error on its way between threads, which keep only an Error's message otherwise. */
+export type SentError =
+  | { readonly kind: "layerfs"; readonly code: ErrorCode; message: string; data: ErrorData }
+  | { readonly kind: "permission"; readonly message: string }
+  | { readonly kind: "other"; readonly message: string; readonly stack: string };
+
+/** The form in which an error can be sent. */
+export function sendable(error: unknown): SentError {
+  if (error instanceof LayerfsError) {
+    const { code, message, data } = error;
+    return { kind: "layerfs", code, message, data };
+  }
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  if (error instanceof Deno.errors.NotCapable) return { kind: "permission", message };
+  return { kind: "other", message, stack: stack ?? "" };
+}
+
+/** The error that was sent. */
+export function received(error: SentError): Error {
+  if (error.kind === "layerfs") return new LayerfsError(error.code, error.message, error.data);
+  if (error.kind === "permission") return new Deno.errors.NotCapable(error.message);
+  const other = new Error(error.message);
+  other.stack = error.stack;
+  return other;
+}
