@@ -1,8 +1,9 @@
 /**
  * SHA-256 of up to four streams at a time, in the four lanes of a vector.
  *
- * On one core, four lanes together digest about 1.85 times as much as the code for one stream, and
- * three 1.4 times (measured, wasm/assembly/sha256x4.ts), so that layers are best digested side by
+ * On one core, four lanes together digest about 1.8 times as much as the code for one stream
+ * (measured, wasm/assembly/sha256x4.ts), so three of them 1.35 times (calculated, as the fourth
+ * works along in vain) and two nothing more. So layers are best digested side by
  * side. Each stream has a buffer of 1 MiB. While three or four streams are open, blocks wait there
  * until all of them have some, or until the stream that is ahead needs the room: so feed the streams
  * in turn, with pieces of up to 512 KiB. One or two streams wait for nobody. Streams may come and go

@@ -232,7 +232,10 @@ export class LayerApplier implements TarVisitor {
     const target = entry.linkPath === "" ? null : this.#tree.find(entry.linkPath);
     if (target !== null && this.#canWaitFor(target.path, place.path)) {
       this.#makeRoom(place);
-      return this.#tree.spool.addLink(place.path, target.path);
+      // To make room can take all that waits to be written.
+      if (this.#tree.spool.hasFile(target.path)) {
+        return this.#tree.spool.addLink(place.path, target.path);
+      }
     }
     const stat = target === null ? null : this.#tree.stat(target.path);
     if (target !== null && stat === null && this.#tree.skipped.has(target.path)) {

@@ -31,6 +31,8 @@ const ATTRIBUTE_WARNING = /^.*: Cannot (?:set|setxattr|lsetxattr|fsetxattr)/;
 export interface Spool {
   /** Absolute path of the archive, which is removed afterwards. */
   readonly spool: string;
+  /** The layer that it is of, from 0: of those that make the tree. */
+  readonly layer: number;
   /** Absolute path of the tree. */
   readonly root: string;
   /** Whether owners are set. */
@@ -99,7 +101,7 @@ export class ExtractionQueue {
   };
   readonly #abort = new AbortController();
   #work: Promise<void> = Promise.resolve();
-  #error: Error | null = null;
+  #failure: { readonly error: Error; readonly layer: number } | null = null;
 
   /** Queues a spool. */
   add(spool: Spool): void {
@@ -116,15 +118,15 @@ export class ExtractionQueue {
     return this.#work;
   }
 
-  /** Why a spool could not be extracted; null where none was. */
-  get error(): Error | null {
-    return this.#error;
+  /** Why a spool could not be extracted, and of which layer it was; null where all were. */
+  get failure(): { readonly error: Error; readonly layer: number } | null {
+    return this.#failure;
   }
 
   async #extract(spool: Spool): Promise<void> {
     const { control, text } = this.outcome;
     try {
-      if (this.#error === null) {
+      if (this.#failure === null) {
         const warnings = await extractSpool(spool, this.#abort.signal);
         const { written } = new TextEncoder().encodeInto(
           warnings.map((line) => `${line}\n`).join(""),
@@ -133,7 +135,10 @@ export class ExtractionQueue {
         Atomics.add(control, LENGTH, written);
       }
     } catch (error) {
-      this.#error = error instanceof Error ? error : new Error(String(error));
+      this.#failure = {
+        error: error instanceof Error ? error : new Error(String(error)),
+        layer: spool.layer,
+      };
       Atomics.store(control, FAILED, 1);
     }
     Atomics.add(control, DONE, 1);

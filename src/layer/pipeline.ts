@@ -108,8 +108,10 @@ export class LayerPipeline implements AsyncDisposable {
     // Whoever is told that the work has ended may take the tree away.
     await this.#extraction.idle;
     if (outcome.type === "failed") {
-      const { error, layer } = outcome;
-      throw await this.#diagnose(first + layer, error === null ? null : received(error));
+      const { error, layer } = outcome.error === null && this.#extraction.failure !== null
+        ? this.#extraction.failure
+        : { error: outcome.error === null ? null : received(outcome.error), layer: outcome.layer };
+      throw await this.#diagnose(first + layer, error);
     }
     const read: LayerBytes[] = [];
     for (let layer = first; layer < this.#next; layer++) read.push(await this.#verified(layer));
@@ -223,10 +225,9 @@ export class LayerPipeline implements AsyncDisposable {
   /**
    * The error to tell of, where a layer could not be written.
    *
-   * @param error null where its stream was broken, or a spool could not be extracted
+   * @param error null where its stream was broken
    */
   async #diagnose(layer: number, error: Error | null): Promise<unknown> {
-    error ??= this.#extraction.error;
     if (error !== null && !isAboutContent(error)) return this.#label(error, layer);
     try {
       // A damaged blob is reported by its digest, whatever else its damage has led to.

@@ -55,6 +55,8 @@ export class TarSpool {
   /** Bytes of the spool file. */
   #position = 0;
   #hasXattrs = false;
+  /** The layer in hand, from 0. */
+  #layer = -1;
   /** What could not be kept, for people to read. */
   readonly warnings: string[] = [];
 
@@ -120,6 +122,12 @@ export class TarSpool {
     return (bytes, fileOffset) => this.#buffer.set(bytes, start + fileOffset);
   }
 
+  /** Says that the next layer begins: what is added belongs to that. */
+  beginLayer(): void {
+    this.#handOver();
+    this.#layer++;
+  }
+
   /** Extracts all that waits. */
   flush(): void {
     if (this.#paths.size === 0) return;
@@ -170,6 +178,7 @@ export class TarSpool {
     this.close();
     this.#extractor.begin({
       spool: this.#name(),
+      layer: this.#layer,
       root: this.#root,
       asRoot: this.#asRoot,
       hasXattrs: this.#hasXattrs,

@@ -122,6 +122,7 @@ export class Tree {
     this.#hasBegun = true;
     this.#lowerNames.clear();
     this.#madeNow.clear();
+    this.spool.beginLayer();
   }
 
   /** The absolute path of `path`. */
@@ -190,6 +191,12 @@ export class Tree {
     return lstatOrNull(this.absolute(path));
   }
 
+  /** Names in a real directory. */
+  list(path: string): string[] {
+    if (this.spool.hasBelow(path)) this.spool.flush();
+    return fs.readdirSync(this.absolute(path));
+  }
+
   /**
    * Whether the layers below may have something at `place`: false is certain, and cheaper than to
    * look.
@@ -198,7 +205,7 @@ export class Tree {
     if (!this.#hasLower || this.#madeNow.has(parent)) return false;
     let names = this.#lowerNames.get(parent);
     if (names === undefined) {
-      names = new Set(fs.readdirSync(this.absolute(parent)));
+      names = new Set(this.list(parent));
       this.#lowerNames.set(parent, names);
     }
     return names.has(name);

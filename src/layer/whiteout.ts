@@ -8,7 +8,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import type { TarScanner } from "../core/tar_scanner.ts";
 import { IMPLIED_DIRECTORY } from "./attributes.ts";
 import { joinRelative, parentOf } from "./root_path.ts";
@@ -62,7 +61,7 @@ function lowerDirectory(tree: Tree, scanner: TarScanner, path: string): string |
 }
 
 function hideChildrenOf(tree: Tree, scanner: TarScanner, directory: string): void {
-  for (const name of fs.readdirSync(tree.absolute(directory))) {
+  for (const name of tree.list(directory)) {
     hidePlace(tree, scanner, joinRelative(directory, name));
   }
 }

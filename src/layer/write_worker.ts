@@ -83,7 +83,6 @@ function applyLayer({ ring, skeleton }: WriteLayer, tree: Tree, warnings: string
       new LayerApplier(tree, scanner, (warning) => warnings.push(warning));
     if (skeleton === null) scanLayer(reader, visit);
     else scanWithSkeleton(reader, visit, skeleton);
-    tree.spool.flush();
   } finally {
     // The others go on: whether the blob is what it should be tells more than what failed here.
     reader.finish();

@@ -11,8 +11,8 @@ import { LayerfsError } from "../errors.ts";
 import type { Digest, DigestAlgorithm } from "../oci/digest.ts";
 import { storageError } from "../system_error.ts";
 
-/** Bytes read at once; after each, signals get their turn. */
-const PIECE_BYTES = 4 * 1024 * 1024;
+/** Bytes after which signals get their turn. */
+const TURN_BYTES = 4 * 1024 * 1024;
 
 /**
  * Computes the digest of a range of a file, or of what there is of it.
@@ -27,13 +27,15 @@ export async function digestFile(
   const hasher = createHasher(algorithm, engine);
   const { fd } = openRegularFile(path);
   try {
-    const piece = new Uint8Array(PIECE_BYTES);
-    for (let done = 0; done < length;) {
-      const wanted = Math.min(piece.length, length - done);
-      const count = fs.readSync(fd, piece, 0, wanted, offset + done);
+    for (let done = 0, turn = TURN_BYTES; done < length;) {
+      const { window } = hasher;
+      const wanted = Math.min(window.length, length - done);
+      const count = fs.readSync(fd, window, 0, wanted, offset + done);
       if (count === 0) break;
-      hasher.update(piece.subarray(0, count));
+      hasher.update(window.subarray(0, count));
       done += count;
+      if (done < turn && done < length) continue;
+      turn = done + TURN_BYTES;
       await new Promise((resolve) => setTimeout(resolve));
       if (signal.aborted) {
         throw new LayerfsError("interrupted", `Cannot read "${path}": interrupted`);

@@ -131,6 +131,20 @@ Deno.test("lengths around borders in all lanes at a time, the lanes refilled in 
   }
 });
 
+Deno.test("a window stays good when another stream has its lane's blocks worked in", () => {
+  const lanes = new HasherLanes();
+  const [a, b, c] = [lanes.open(), lanes.open(), lanes.open()];
+  const first = RANDOM.subarray(0, 16384);
+  a.update(first);
+  b.update(first);
+  const window = a.window;
+  c.update(first); // Now all three have enough: the lanes are empty, and `a` begins anew.
+  window.set(RANDOM.subarray(16384, 16484));
+  a.update(window.subarray(0, 100));
+  assertEquals(a.digest().toHex(), oracle(RANDOM.subarray(0, 16484)));
+  for (const stream of [b, c]) assertEquals(stream.digest().toHex(), oracle(first));
+});
+
 Deno.test("a stream is over after its digest, and what is given up leaves nothing behind", () => {
   const lanes = new HasherLanes();
   const [given, kept] = [lanes.open(), lanes.open()];

@@ -34,7 +34,7 @@
  *            v                                                              v
  */
 
-/** Below 128, and not congruent to HASH_STATE modulo 4096: see sha256.ts. */
+/** Not equal to HASH_STATE modulo 4096: see sha256.ts. */
 export const HASH_WK: usize = 0x40;
 export const HASH_STATE: usize = 0x10000;
 export const HASH_BLOCK: usize = 0x10040;

@@ -12,12 +12,14 @@
  *   1.51  this
  *   1.45  the words and constants through lanes of the vector, not through memory
  *   1.39  this, compiled with all of Binaryen's passes: see wasm/build.ts
- *   1.05  to 1.35: HASH_WK above the address 127, where its displacement takes four bytes
+ *   1.06  to 1.22: HASH_WK equal to HASH_STATE modulo 4096 (two such pairs of addresses, against
+ *         ten others, all of them 1.51 to 1.52; whether an address is below 128 makes no difference)
  *   1.21  the schedule of four blocks at a time, one in each lane of a vector
- *   1.44  two messages in one loop, in total: registers run out
+ *   1.44  two messages in one loop, in total; the likely reason is too few registers
  *   0.85  hash-wasm's compiled C
  *
- * It nearly fills what there is: a block takes 2,400 instructions in 440 cycles, of six at most each.
+ * The lines but the first and the third are of trial builds, each beside the old code. Little seems
+ * left: about 2,400 instructions a block (counted) in 440 cycles (from the rate and the clock).
  *
  * Deno checks the bounds of every access to memory, unless its address is a constant: hence the
  * fixed places of HASH_WK and of the constants.

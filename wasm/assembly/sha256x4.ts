@@ -2,11 +2,11 @@
  * SHA-256 (FIPS 180-4) of four messages at a time: one in each 32-bit lane of a v128.
  *
  * The sixteen words of the message schedule lie in LANES_SCRATCH and the rounds from 16 on are a
- * loop of three turns. The four together are 1.85 times as fast as the one of sha256.ts (measured);
- * with all rounds written out, or with the words in locals, it is the same. Nothing is left to
- * gain: the vector operations alone fill the four vector pipes of an AMD Zen 4 for 94 % of the
- * time. A fifth message, scalar, in the same loop makes the five together 0.72 times as fast as the
- * four alone (measured): registers run out.
+ * loop of three turns. The four together are 1.8 times as fast as the one of sha256.ts (measured);
+ * with all rounds written out, or with the words in locals, it is the same. Little seems left: its
+ * vector operations, at four a cycle, would take 94 % of the time that it takes (calculated). A
+ * fifth message, scalar, in the same loop makes the five together 0.72 times as fast as the four
+ * alone (measured).
  *
  *   LANES_STATE    word 0 of lanes 0 1 2 3 | word 1 of lanes 0 1 2 3 | ... word 7
  *   LANES_SCRATCH  the schedule in the same order, 16 words of four lanes
