@@ -28,6 +28,11 @@ import type { ImageSink, Transfer, TransferWork } from "./sink.ts";
 import { blobTarget } from "./store_sink.ts";
 import { writeBlobs } from "./write_blobs.ts";
 
+/** Names of all that layerfs itself makes in a layout. */
+const OWN: ReadonlySet<string> = new Set(
+  ["index.json", "index.json.new", "oci-layout.new", "blobs", ".layerfs"],
+);
+
 /** An image of a layout directory. */
 export class LayoutSink implements ImageSink {
   readonly reference: string;
@@ -82,9 +87,8 @@ export class LayoutSink implements ImageSink {
       fs.mkdirSync(path, { recursive: true, mode: PUBLIC.directory });
       const directory = fs.realpathSync(path);
       const names = fs.readdirSync(directory);
-      if (names.length === 0 || names.includes("oci-layout") || names.includes("index.json.new")) {
-        return directory;
-      }
+      // What was killed in its beginnings has no oci-layout yet.
+      if (names.includes("oci-layout") || names.every((name) => OWN.has(name))) return directory;
     } catch (error) {
       throw storageError(error, action);
     }

@@ -4,18 +4,21 @@
  * @module
  */
 
+import { type ErrorCode, LayerfsError } from "../errors.ts";
 import { algorithmName } from "../oci/digest.ts";
 import { parseIndex } from "../oci/image_index.ts";
 import { parseManifest } from "../oci/manifest.ts";
 import { isIndex } from "../oci/media_type.ts";
 import type { RegistryReference } from "../oci/reference.ts";
-import { LayerfsError } from "../errors.ts";
 import { RegistryClient } from "../registry/client.ts";
 import type { RegistrySettings } from "../registry/settings.ts";
 import type { GraphDocument, ImageGraph } from "./graph.ts";
 import type { ImageSink, Transfer, TransferWork } from "./sink.ts";
 import { verifiedPieces } from "./verified.ts";
 import { type BlobTarget, writeBlobs } from "./write_blobs.ts";
+
+/** Codes of errors by which a registry refuses the name of a manifest (Distribution 2.8: sha512). */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(["digest-mismatch", "registry-invalid"]);
 
 /** A tag in a registry. */
 export class RegistrySink implements ImageSink {
@@ -44,9 +47,15 @@ export class RegistrySink implements ImageSink {
     };
     const target = this.#target(client, graph, work, async (document) => {
       const { digest } = document.descriptor;
-      // A tag alone would have it named by its sha256.
-      if (document === root && algorithmName(digest) === "sha256") return;
-      await put(document, digest);
+      if (document !== root) return await put(document, digest);
+      // By a tag alone, a registry names it by its sha256.
+      if (algorithmName(digest) === "sha256") return;
+      try {
+        await put(document, digest);
+      } catch (error) {
+        if (!(error instanceof LayerfsError) || !REFUSALS.has(error.code)) throw error;
+        warnings.push(`the registry does not name manifests by ${digest}; it is there by its tag`);
+      }
     });
     const transfer = await writeBlobs(graph, target, work);
     await put(root, tag);

@@ -32,6 +32,8 @@ Deno.test("round trips through every pair of formats, skopeo as the judge", asyn
       const source = place(from, `${family}-${from}`);
       await tool.json("copy", ...plain, image.reference, source);
       for (const to of kinds) {
+        // Of the other family, every format as a source and as a destination does.
+        if (family === "docker" && from !== "oci" && to !== "oci") continue;
         await t.step(`${family}: ${from} to ${to}`, async () => {
           const target = place(to, `${family}-${from}-${to}`);
           const copied = await tool.json("copy", ...plain, source, target);
@@ -247,6 +249,16 @@ Deno.test("indexes, artifacts and sha512 go to a registry and come back", async 
     ...["copy", plain, `docker://${host}/many@${artifact.digest}`, `oci:${work.path("alone")}:a`],
   );
   assertEquals([alone.digest, (alone.copied as Json).blobs], [artifact.digest, 3]);
+  // Distribution 2.8 takes sha512 for blobs, and names manifests by their sha256 only.
+  const wide = imageLayout(work.path("wide"), { ...IMAGE, algorithm: "sha512" });
+  const sent = await tool.json("copy", plain, wide.reference, `docker://${host}/wide:1`);
+  assertStringIncludes(JSON.stringify(sent.warnings), wide.manifestDigest);
+  await tool.json("copy", plain, `docker://${host}/wide:1`, `oci:${work.path("narrow")}:1`);
+  const blobs = [...wide.layerDigests, wide.configDigest].sort();
+  assertEquals(
+    blobsIn(work.path("narrow")).filter((digest) => digest.startsWith("sha512:")),
+    blobs,
+  );
 });
 
 Deno.test("docker's lists come and go as they are", async () => {
