@@ -36,6 +36,12 @@ export interface Io {
   /** All of standard input, which must be text. */
   readonly stdin: () => string;
   /**
+   * Asks for a line.
+   *
+   * @throws {LayerfsError} `usage` where nobody can be asked
+   */
+  readonly ask: (question: string) => string;
+  /**
    * Asks for a line that is not shown as it is typed.
    *
    * @throws {LayerfsError} `usage` where nobody can be asked
@@ -60,6 +66,7 @@ export function systemIo(): Io {
     noColor: Deno.noColor,
     env: readEnvironment,
     stdin: () => readFileSync(0, "utf8"),
+    ask: askLine,
     readSecret: readHiddenLine,
     uid: () => Deno.uid() ?? 0,
     onInterrupt: (listener) => {
@@ -71,6 +78,14 @@ export function systemIo(): Io {
       return () => removals.forEach((remove) => remove());
     },
   };
+}
+
+function askLine(question: string): string {
+  if (Deno.stdin.isTerminal()) return prompt(question) ?? "";
+  throw new LayerfsError(
+    "usage",
+    "Cannot ask for a user name: standard input is no terminal; add --username USER",
+  );
 }
 
 /** Milliseconds until a pipe that is full, and was opened not to wait, is tried again. */

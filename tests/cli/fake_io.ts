@@ -18,6 +18,8 @@ export class FakeIo implements Io {
   /** Standard input, and what is typed without being shown. */
   input = "";
   secret = "";
+  /** What is typed for a question. */
+  answer = "";
   variables: Record<string, string> = { HOME: "/home/me" };
   /** Names asked of the environment. */
   readonly asked: string[] = [];
@@ -27,6 +29,10 @@ export class FakeIo implements Io {
   readonly stderr = (text: string): void => void (this.err += text);
   readonly uid = (): number => this.userId;
   readonly stdin = (): string => this.input;
+  readonly ask = (question: string): string => {
+    this.err += question;
+    return this.answer;
+  };
   readonly readSecret = (prompt: string): string => {
     this.err += prompt;
     return this.secret;

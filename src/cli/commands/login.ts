@@ -18,13 +18,11 @@ export async function login(
 ): Promise<Outcome> {
   const host = registryHost(operands[0] ?? "");
   const settings = await registrySettings(values, context);
-  const { username } = values;
-  if (username === undefined || username === "") {
-    throw new LayerfsError(
-      "usage",
-      `Cannot log in to "${host}": no user is given; add --username USER`,
-      { registry: host },
-    );
+  const username = values.username ?? context.io.ask(`User name at ${host}:`);
+  if (username === "") {
+    throw new LayerfsError("usage", `Cannot log in to "${host}": the user name is empty`, {
+      registry: host,
+    });
   }
   // One line end is that of echo or of a file, and no part of the password.
   const password = values["password-stdin"]
