@@ -54,14 +54,17 @@ Deno.test("many requests at a time go over unverified https", async () => {
 });
 
 Deno.test("a registry of https that breaks off once is not taken for one of plain HTTP", async () => {
-  // Behind a door that shuts before the first visitor, and then leads to the registry.
+  // Behind a door that shuts before the first visitor, tells the second, who speaks plain HTTP, what
+  // Go's servers of https tell him, and then leads to the registry.
   await using registry = new FaultyRegistry(undefined, "unverified https");
   using door = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   let visitors = 0;
   const pipes: Promise<unknown>[] = [];
   const done = (async () => {
     for await (const visitor of door) {
-      if (visitors++ === 0) {
+      if (++visitors <= 2) {
+        const wrong = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nhttp to https";
+        if (visitors === 2) await visitor.write(new TextEncoder().encode(wrong));
         visitor.close();
         continue;
       }
