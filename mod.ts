@@ -116,20 +116,6 @@ export type { Timing } from "./src/registry/timing.ts";
 export { type CredentialPlace, login, type Logout, logout } from "./src/registry/login.ts";
 export type { LoginOptions } from "./src/registry/login.ts";
 
-// Registries.
-export { type PutManifest, RegistryClient } from "./src/registry/client.ts";
-export type { FetchedManifest, ResolvedTag } from "./src/registry/manifest_reader.ts";
-export type { UploadOptions, UploadOutcome } from "./src/registry/blob_writer.ts";
-export { Credentials } from "./src/registry/credentials.ts";
-export { loadRegistrySettings, REGISTRY_VARIABLES } from "./src/registry/settings.ts";
-export { parseCredentials } from "./src/registry/settings.ts";
-export type { CertificateDirectories, RegistryOptions } from "./src/registry/settings.ts";
-export type { RegistryMachine, RegistrySettings } from "./src/registry/settings.ts";
-export type { Mirror, MirrorUse, RegistryEntry } from "./src/registry/registries_conf.ts";
-export type { Timing } from "./src/registry/timing.ts";
-export { type CredentialPlace, login, type Logout, logout } from "./src/registry/login.ts";
-export type { LoginOptions } from "./src/registry/login.ts";
-
 // Documents of images: bytes in, typed values out.
 export { type Digest, type DigestAlgorithm, parseDigest } from "./src/oci/digest.ts";
 export type { Descriptor } from "./src/oci/descriptor.ts";
