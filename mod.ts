@@ -56,7 +56,11 @@ export { removeContainers } from "./src/container/remove.ts";
 export { type ContainerRow, listContainers } from "./src/container/list.ts";
 export { inspectContainer, inspectImage } from "./src/container/inspect.ts";
 export type { RuntimeName } from "./src/container/runtime.ts";
-export type { ContainerDetails, ImageDetails } from "./src/container/inspect.ts";
+export type {
+  ContainerDetails,
+  ImageDetails,
+  InspectImageOptions,
+} from "./src/container/inspect.ts";
 export type { ContainerRecord, ImageRecord, RootfsOrigin } from "./src/container/record.ts";
 export { type ProgramInfo, type StoreInfo, storeInfo } from "./src/container/info.ts";
 export { mount, type MountOptions, unmount } from "./src/container/mount.ts";
@@ -71,10 +75,10 @@ export {
   listImages,
   removeImages,
   type RemoveImagesOptions,
+  tagImage,
 } from "./src/container/images.ts";
 export { type LayerRow, listLayers } from "./src/container/layers.ts";
 export { pull, type PulledImage, type PullIntoStoreOptions } from "./src/container/pull.ts";
-export type { BlobCount } from "./src/store/pull.ts";
 export { diffContainer, type DiffRow } from "./src/container/diff.ts";
 export type { ChangeKind } from "./src/layer/tree_changes.ts";
 export {
@@ -83,6 +87,8 @@ export {
   type CommittedImage,
 } from "./src/container/commit.ts";
 export type { CommitOptions } from "./src/store/commit.ts";
+export type { BasePlaces } from "./src/container/base.ts";
+export type { BlobCount, MadeImage } from "./src/store/stored_image.ts";
 export { squash, type SquashedImage, type SquashImageOptions } from "./src/container/squash.ts";
 export { type GcOptions, removeUnused } from "./src/container/gc.ts";
 export type { GcResult } from "./src/store/gc.ts";
@@ -99,6 +105,11 @@ export { resolveImage } from "./src/source/image.ts";
 export type { ResolvedImage, ResolvedLayer } from "./src/source/image.ts";
 export type { BlobContent, BlobStream } from "./src/blob/content.ts";
 export type { BlobLocation } from "./src/blob/location.ts";
+export type { SourcePlaces } from "./src/source/open.ts";
+export type { PullPolicy } from "./src/source/name_source.ts";
+export { type CopiedImage, copyImage, type CopyOptions } from "./src/transfer/copy.ts";
+export type { ImageChoice } from "./src/transfer/graph.ts";
+export type { TransferWork } from "./src/transfer/sink.ts";
 
 // Registries.
 export { type PutManifest, RegistryClient } from "./src/registry/client.ts";

@@ -23,18 +23,16 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { image, layerfsCommand, must, Work } from "../tests/platform/harness.ts";
-
-/** One way to unpack the image. */
-interface Contestant {
-  name: string;
-  /** Command line that leaves its result in the directory `out`, which is new and empty. */
-  argv(out: string): string[];
-  /** Ends what the command leaves beside files. */
-  cleanUp?(out: string): string[];
-}
-
-/** Seconds of every round, by contestant. */
-type Figures = Map<string, number[]>;
+import {
+  circumstances,
+  type Contestant,
+  type Figures,
+  parseRounds,
+  race,
+  report,
+  roundTable,
+  table,
+} from "./race.ts";
 
 /** Unpacks every layer of a layout's only image by gzip and tar. */
 const GZIP_AND_TAR = `
@@ -86,19 +84,8 @@ async function contestants(source: string): Promise<Contestant[]> {
   ];
 }
 
-/** Seconds that one contestant takes. */
-async function time(contestant: Contestant, out: string): Promise<number> {
-  await Deno.mkdir(out);
-  const start = performance.now();
-  await must(contestant.argv(out));
-  const seconds = (performance.now() - start) / 1000;
-  if (contestant.cleanUp) await must(contestant.cleanUp(out));
-  await must(["rm", "-rf", "--one-file-system", out]);
-  return seconds;
-}
-
 /** Runs all rounds on a tmpfs. */
-async function race(rounds: number): Promise<Figures> {
+async function raceOnTmpfs(rounds: number): Promise<Figures> {
   await using work = await Work.create();
   const original = await image("bench");
   const disk = await work.tmpfs("bench", "75%");
@@ -111,104 +98,30 @@ async function race(rounds: number): Promise<Figures> {
     original,
     `oci:${disk}/image:bench`,
   ]);
-  const field = await contestants(`oci:${disk}/image:bench`);
-  const figures: Figures = new Map(field.map(({ name }) => [name, []]));
-  for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < field.length; turn++) {
-      const contestant = field[(round + turn) % field.length];
-      if (contestant === undefined) continue;
-      const seconds = await time(contestant, `${disk}/out`);
-      figures.get(contestant.name)?.push(seconds);
-      report(`round ${round + 1}: ${contestant.name.padEnd(26)} ${seconds.toFixed(2)} s`);
-    }
-  }
-  return figures;
-}
-
-/** The middle one of several figures, or the mean of the two in the middle. */
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const low = sorted[Math.ceil(middle) - 1] ?? NaN;
-  const high = sorted[Math.floor(middle)] ?? NaN;
-  return (low + high) / 2;
-}
-
-/** Medians, and how many times as long as the first contestant each takes, as a Markdown table. */
-function table(figures: Figures): string {
-  const [first] = figures.values();
-  const lines = ["| | median | fastest | slowest | times layerfs |", "|---|--:|--:|--:|--:|"];
-  for (const [name, values] of figures) {
-    const middle = median(values);
-    const cells = [middle, Math.min(...values), Math.max(...values)].map((s) =>
-      `${s.toFixed(2)} s`
-    );
-    const ratio = (middle / median(first ?? [])).toFixed(2);
-    lines.push(`| ${name} | ${cells.join(" | ")} | ${ratio} |`);
-  }
-  return lines.join("\n");
-}
-
-/** Where and with what this was measured. */
-async function circumstances(): Promise<string[]> {
-  const shell = (command: string) => must(["bash", "-c", command]);
-  const facts: [string, string][] = [
-    ["Date", "date -u +%F"],
-    ["Processor", "grep -m 1 'model name' /proc/cpuinfo | cut -d : -f 2; echo ', cores:'; nproc"],
-    ["SHA instructions", "grep -qw sha_ni /proc/cpuinfo && echo yes || echo no"],
-    ["Memory", "grep MemTotal /proc/meminfo | awk '{printf \"%.0f GiB\", $2 / 1048576}'"],
-    ["Kernel", "uname -sr"],
-    ["System", ". /etc/os-release; echo $PRETTY_NAME"],
-    ["umoci", "umoci --version"],
-    ["buildah", "buildah --version"],
-    ["tar", "tar --version | head -n 1"],
-    ["gzip", "gzip --version | head -n 1"],
-    ["layerfs", "git rev-parse --short HEAD 2>/dev/null || echo unknown"],
-  ];
-  const lines = [`- Deno: ${Deno.version.deno}`];
-  for (const [name, command] of facts) {
-    lines.push(`- ${name}: ${(await shell(command)).trim().replace(/\s+/g, " ")}`);
-  }
-  return lines;
+  return await race(await contestants(`oci:${disk}/image:bench`), rounds, `${disk}/out`);
 }
 
 /** The text of RESULTS.md. */
 async function results(figures: Figures): Promise<string> {
-  const raw = [...figures].map(([name, values]) =>
-    `| ${name} | ${values.map((seconds) => seconds.toFixed(2)).join(" | ")} |`
-  );
-  const rounds = [...figures.values()][0]?.map((_, index) => index + 1) ?? [];
   return [
     "# `layerfs create` and its peers",
-    "",
     "Written by `deno task bench:peers --write`; bench/peers.ts says what is timed and how.",
-    "",
     table(figures),
-    "",
     "## Circumstances",
-    "",
-    ...await circumstances(),
-    "",
+    await circumstances({
+      umoci: "umoci --version",
+      buildah: "buildah --version",
+      tar: "tar --version | head -n 1",
+      gzip: "gzip --version | head -n 1",
+    }),
     "## Seconds of every round",
-    "",
-    `| | ${rounds.join(" | ")} |`,
-    `|---|${rounds.map(() => "--:|").join("")}`,
-    ...raw,
-    "",
-  ].join("\n");
-}
-
-/** Tells the person who runs this. */
-function report(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+    roundTable(figures),
+  ].join("\n\n") + "\n";
 }
 
 const options = parseArgs(Deno.args, { string: ["rounds"], boolean: ["write"] });
-const rounds = Number(options.rounds ?? 5);
-if (!Number.isSafeInteger(rounds) || rounds < 1) {
-  throw new RangeError(`--rounds takes a positive number: found "${options.rounds}"`);
-}
-const figures = await race(rounds);
+const rounds = parseRounds(options.rounds as string | undefined);
+const figures = await raceOnTmpfs(rounds);
 report(`\n${table(figures)}`);
 if (options.write) {
   await Deno.writeTextFile(new URL("RESULTS.md", import.meta.url), await results(figures));

@@ -19,6 +19,12 @@ export const MAX_INDEX_DEPTH = 8;
  */
 export const MAX_INDEX_ENTRIES = 100_000;
 
+/**
+ * Bytes that the indexes and manifests of one copy may have together, as they are held in memory.
+ * An index of 100 images with 30 layers each has about 1 MiB.
+ */
+export const MAX_GRAPH_BYTES = 64 * 1024 * 1024;
+
 /** Members of an oci-archive or docker-archive: a few for each layer. */
 export const MAX_ARCHIVE_MEMBERS = 100_000;
 

@@ -25,6 +25,7 @@ export const ORDER: readonly (readonly string[])[] = [
   ["registry"],
   ["source", "hello", "layer"],
   ["store"],
+  ["transfer"],
   ["container"],
   ["validate"],
   ["cli"],

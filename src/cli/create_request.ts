@@ -23,6 +23,7 @@ import { LayerfsError } from "../errors.ts";
 import { storageError } from "../system_error.ts";
 import type { Context, Input, Outcome } from "./context.ts";
 import type { Io } from "./io.ts";
+import { pullAccess } from "./registry_access.ts";
 import type { Values } from "./spec.ts";
 import type { SPECS } from "./specs.ts";
 import { formatBytes, formatDuration } from "./style.ts";
@@ -50,6 +51,8 @@ export function createRequest(
   return {
     ...Object.fromEntries(given),
     ...context.store(),
+    ...pullAccess(values, context),
+    keepBlobs: values["keep-blobs"],
     overrides,
     command,
     signal: context.signal,

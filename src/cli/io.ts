@@ -4,8 +4,9 @@
  * @module
  */
 
-import { writeSync } from "node:fs";
+import { readFileSync, writeSync } from "node:fs";
 import { LayerfsError } from "../errors.ts";
+import { readHiddenLine } from "./hidden_line.ts";
 
 /** Whoever read our output has gone, as head(1) does: there is nobody left to tell anything. */
 export class ReaderGoneError extends Error {
@@ -32,6 +33,20 @@ export interface Io {
    * @throws {LayerfsError} `permission-missing`, with one flag for all of `names`
    */
   readonly env: (names: readonly string[]) => ReadonlyMap<string, string>;
+  /** All of standard input, which must be text. */
+  readonly stdin: () => string;
+  /**
+   * Asks for a line.
+   *
+   * @throws {LayerfsError} `usage` where nobody can be asked
+   */
+  readonly ask: (question: string) => string;
+  /**
+   * Asks for a line that is not shown as it is typed.
+   *
+   * @throws {LayerfsError} `usage` where nobody can be asked
+   */
+  readonly readSecret: (prompt: string) => string;
   /** Numeric user id. */
   readonly uid: () => number;
   /** Calls `listener` with each SIGINT and SIGTERM; returns what ends that. */
@@ -50,6 +65,9 @@ export function systemIo(): Io {
     columns: (stderrIsTerminal ? Deno.consoleSize().columns : 0) || 80,
     noColor: Deno.noColor,
     env: readEnvironment,
+    stdin: () => readFileSync(0, "utf8"),
+    ask: askLine,
+    readSecret: readHiddenLine,
     uid: () => Deno.uid() ?? 0,
     onInterrupt: (listener) => {
       const removals = (["SIGINT", "SIGTERM"] as const).map((signal) => {
@@ -60,6 +78,14 @@ export function systemIo(): Io {
       return () => removals.forEach((remove) => remove());
     },
   };
+}
+
+function askLine(question: string): string {
+  if (Deno.stdin.isTerminal()) return prompt(question) ?? "";
+  throw new LayerfsError(
+    "usage",
+    "Cannot ask for a user name: standard input is no terminal; add --username USER",
+  );
 }
 
 /** Milliseconds until a pipe that is full, and was opened not to wait, is tried again. */

@@ -8,11 +8,15 @@ import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import { type ResolvedImage, resolveImage } from "../source/image.ts";
+import type { SourcePlaces } from "../source/open.ts";
 import { ImageStore } from "../store/images.ts";
 import { LayerFS, type Work } from "../store/layerfs.ts";
 import type { Store } from "../store/store.ts";
 import type { Container } from "./containers.ts";
 import { fullName } from "./images.ts";
+
+/** Where an image may be beside the store. */
+export type BasePlaces = Pick<SourcePlaces, "registry">;
 
 /**
  * The image that a container was made of, wherever it is now: under any name in the store, or where
@@ -20,12 +24,17 @@ import { fullName } from "./images.ts";
  *
  * @throws {LayerfsError} `not-found`, saying what to do; `usage` for a container of no image
  */
-export async function findBaseImage(store: string, container: Container): Promise<ResolvedImage> {
+export async function findBaseImage(
+  store: string,
+  container: Container,
+  { registry }: BasePlaces,
+): Promise<ResolvedImage> {
   const { image } = container.record;
   if (image === null) {
     throw new LayerfsError("usage", `Container "${container.id}" was made of no image`);
   }
   const platform = parsePlatform(image.platform);
+  const access = registry === undefined ? {} : { registry };
   const named = (await new ImageStore(store).list()).images.filter(({ configDigest }) => {
     return configDigest === image.configDigest;
   });
@@ -33,7 +42,7 @@ export async function findBaseImage(store: string, container: Container): Promis
   let reason = "it is another image now";
   for (const reference of [...others, image.reference]) {
     try {
-      const found = await resolveImage(reference, platform, store);
+      const found = await resolveImage(reference, platform, { store, ...access });
       if (found.configDigest === image.configDigest) return found;
     } catch (error) {
       if (!(error instanceof LayerfsError)) throw error;
@@ -57,14 +66,14 @@ export async function findBaseImage(store: string, container: Container): Promis
 export async function withBaseTree<T>(
   store: Store,
   container: Container,
-  work: Work,
+  work: Work & BasePlaces,
   read: (root: string) => Promise<T>,
 ): Promise<T> {
   const layerfs = new LayerFS(store);
   const { top } = container.record;
   if (top !== null && store.driver.keepsLayers) {
     if (!(await store.driver.findLayers([top])).has(top)) {
-      const image = await findBaseImage(store.path, container);
+      const image = await findBaseImage(store.path, container, work);
       await layerfs.provide(image.layers, work);
     }
     return await layerfs.withTree(top, work.signal, read);
@@ -74,7 +83,7 @@ export async function withBaseTree<T>(
   fs.mkdirSync(root);
   fs.chmodSync(root, 0o755); // whatever the umask
   if (top !== null) {
-    const image = await findBaseImage(store.path, container);
+    const image = await findBaseImage(store.path, container, work);
     await layerfs.unpack(root, image.layers, work);
   }
   return await read(root);

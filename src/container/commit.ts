@@ -13,16 +13,16 @@ import {
 } from "../store/commit.ts";
 import { ImageStore, parseStoreTag } from "../store/images.ts";
 import type { Work } from "../store/layerfs.ts";
-import { addLayerBlobs } from "../store/pull.ts";
+import { addLayerBlobs } from "../transfer/layer_blobs.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
-import { findBaseImage } from "./base.ts";
+import { type BasePlaces, findBaseImage } from "./base.ts";
 import { type Container, getContainer } from "./containers.ts";
 import { withChanges } from "./diff.ts";
 
 export type { CommittedImage } from "../store/commit.ts";
 
 /** What to make an image of, and how. */
-export interface CommitContainerOptions extends StoreOptions, Work, CommitOptions {
+export interface CommitContainerOptions extends StoreOptions, Work, BasePlaces, CommitOptions {
   /** The container. */
   readonly id: string;
 }
@@ -56,12 +56,12 @@ async function findBase(
   store: Store,
   images: ImageStore,
   container: Container,
-  { engine, signal, onProgress }: Work,
+  { engine, signal, onProgress, ...places }: Work & BasePlaces,
 ): Promise<BaseImage> {
   if (container.record.image === null) {
     return { configBytes: null, platform: hostPlatform(), layers: [], diffIds: [] };
   }
-  const image = await findBaseImage(store.path, container);
+  const image = await findBaseImage(store.path, container, places);
   await using staging = store.stage();
   await images.initialize(signal);
   const how = { staging: staging.path, engine, signal, onProgress };

@@ -20,6 +20,7 @@ import { storageError } from "../system_error.ts";
 import { writeBundle } from "./bundle_files.ts";
 import { checkFree, checkNew, containerPath } from "./containers.ts";
 import { findOrigin, type Origin, type OriginOptions } from "./origin.ts";
+import { keepBlobs } from "./keep_blobs.ts";
 import type { Overrides } from "./overrides.ts";
 import { checkId, formatRecord, type ImageRecord, type RootfsOrigin } from "./record.ts";
 import { rootfsFromPath } from "./rootfs.ts";
@@ -32,6 +33,8 @@ export interface CreateOptions extends StoreOptions, OriginOptions {
   readonly name?: string;
   /** Where the bundle goes; in the store where it is absent. */
   readonly bundle?: string;
+  /** Keeps the blobs of an image of a registry in the store, and gives it its name there. */
+  readonly keepBlobs?: boolean;
   /** What is to be other than the image says. */
   readonly overrides: Overrides;
   /** Takes the place of the image's Cmd where it is not empty. */
@@ -93,8 +96,9 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   // What a killed process has left in the store's own place, the store sweeps when it is opened.
   if (options.bundle === undefined) checkNew(options.store, id);
   else checkFree(options.store, id, destination);
-  const origin = await findOrigin(options, options.store);
+  await using found = await findOrigin(options, options.store);
   using store = await Store.open(options, "shared", options.signal);
+  const origin = await kept(found.origin, store, options);
   checkQuota(store, options.overrides);
   const bundle = placeOf(destination, store, id);
   await using staging = store.stage();
@@ -142,6 +146,14 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     durationMs: Math.round(performance.now() - started),
     warnings,
   };
+}
+
+/** The origin, with the blobs of its image in the store where that is wanted. */
+async function kept(origin: Origin, store: Store, options: CreateOptions): Promise<Origin> {
+  if (origin.source !== "image" || options.keepBlobs !== true) return origin;
+  const { registry, engine, signal, onProgress } = options;
+  const work = { registry, engine, signal, ...(onProgress === undefined ? {} : { onProgress }) };
+  return { ...origin, image: await keepBlobs(origin.image, store, work) };
 }
 
 /** Where the bundle goes; inside the store, every container has its place. */

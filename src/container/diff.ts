@@ -9,7 +9,7 @@ import { decodeName, decodeUtf8, type RawNames } from "../core/raw_name.ts";
 import { type ChangeKind, type TreeChanges, treeChanges } from "../layer/tree_changes.ts";
 import { LayerFS, type Work } from "../store/layerfs.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
-import { withBaseTree } from "./base.ts";
+import { type BasePlaces, withBaseTree } from "./base.ts";
 import { type Container, getContainer, rootfsOf } from "./containers.ts";
 
 /** One name that a container has changed, as `diff --json` prints it. */
@@ -26,7 +26,7 @@ export interface DiffRow {
  * @throws {LayerfsError} `not-found`; `conflict` where files go away meanwhile
  */
 export async function diffContainer(
-  options: StoreOptions & Work,
+  options: StoreOptions & Work & BasePlaces,
   id: string,
 ): Promise<DiffRow[]> {
   const container = getContainer(options.store, id);
@@ -44,7 +44,7 @@ export async function diffContainer(
 export async function withChanges<T>(
   store: Store,
   container: Container,
-  work: Work,
+  work: Work & BasePlaces,
   use: (changes: TreeChanges) => Promise<T>,
 ): Promise<T> {
   const rootfs = rootfsOf(container);

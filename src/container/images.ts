@@ -62,6 +62,35 @@ export async function listImages(
   }));
 }
 
+/**
+ * Gives an image of the store another name, for all platforms that it has under the first. What had
+ * that name loses it.
+ *
+ * @param image NAME[:TAG] or NAME@DIGEST
+ * @param name NAME[:TAG]
+ * @returns the new name in full
+ * @throws {LayerfsError} `usage`, `not-found`
+ */
+export async function tagImage(
+  options: StoreOptions & { readonly signal: AbortSignal },
+  image: string,
+  name: string,
+): Promise<string> {
+  parseStoreTag(name);
+  const found = await Store.read(options) === null ? [] : new ImageStore(options.store).find(image);
+  if (found.length === 0) {
+    throw new LayerfsError(
+      "not-found",
+      `Cannot tag image "${image}": the store "${options.store}" has none of that name; see ` +
+        "layerfs images",
+      { reference: image },
+    );
+  }
+  using store = await Store.open(options, "shared", options.signal);
+  const images = new ImageStore(store.path);
+  return await images.retag(images.find(image), name, options.signal);
+}
+
 /** Which images to remove. */
 export interface RemoveImagesOptions extends StoreOptions {
   /** Also those that containers were made of. */

@@ -5,9 +5,13 @@
  */
 
 import fs from "node:fs";
+import type { Descriptor } from "../oci/descriptor.ts";
 import { hostPlatform, parsePlatform } from "../oci/platform.ts";
+import { parseReference } from "../oci/reference.ts";
 import type { RuntimeConfig } from "../oci/runtime_spec.ts";
-import { type ResolvedImage, resolveImage } from "../source/image.ts";
+import { type ResolvedImage, resolveFrom } from "../source/image.ts";
+import { openSource, type SourcePlaces } from "../source/open.ts";
+import { RegistrySource } from "../source/registry_source.ts";
 import type { StoreOptions } from "../store/store.ts";
 import { storageError } from "../system_error.ts";
 import { getContainer } from "./containers.ts";
@@ -24,7 +28,7 @@ export interface ContainerDetails extends ContainerRecord {
 }
 
 /** An image, its documents as they were parsed. */
-export type ImageDetails = Omit<ResolvedImage, "layers"> & {
+export type ImageDetails = Omit<ResolvedImage, "layers" | "manifestBytes" | "configBytes"> & {
   readonly layers: readonly {
     readonly digest: string | null;
     readonly size: number;
@@ -32,6 +36,8 @@ export type ImageDetails = Omit<ResolvedImage, "layers"> & {
     readonly diffId: string;
     readonly chainId: string;
   }[];
+  /** Descriptors of what refers to the manifest, where a registry was asked. */
+  readonly referrers?: readonly Descriptor[];
 };
 
 /**
@@ -50,18 +56,26 @@ export function inspectContainer(options: StoreOptions, id: string): ContainerDe
   }
 }
 
+/** Where an image is inspected that is no container's. */
+export interface InspectImageOptions extends SourcePlaces {
+  /** Platform to choose; the host's where it is absent. */
+  readonly platform?: string;
+}
+
 /**
- * Everything known of the image that `reference` names for `platform` (the host's by default).
+ * Everything known of the image that `reference` names; of one in a registry, with what refers to it.
  *
- * @param store path of the store whose images have bare names
  * @throws {LayerfsError} `not-found`, `platform-not-found`, or what is wrong with its documents
  */
 export async function inspectImage(
   reference: string,
-  { platform, store }: { readonly platform?: string; readonly store?: string } = {},
+  { platform, ...places }: InspectImageOptions = {},
 ): Promise<ImageDetails> {
   const wanted = platform === undefined ? hostPlatform() : parsePlatform(platform);
-  return describeImage(await resolveImage(reference, wanted, store));
+  await using source = openSource(parseReference(reference), places);
+  const image = describeImage(await resolveFrom(source, wanted));
+  if (!(source instanceof RegistrySource) || image.digest === null) return image;
+  return { ...image, referrers: await source.referrers(image.digest) };
 }
 
 /** An image as `inspect` prints it. */
@@ -73,5 +87,7 @@ export function describeImage(image: ResolvedImage): ImageDetails {
     diffId,
     chainId,
   }));
-  return { ...image, layers };
+  // What is parsed is shown; the bytes would only be rows of numbers.
+  const { manifestBytes: _, configBytes: __, ...details } = image;
+  return { ...details, layers };
 }

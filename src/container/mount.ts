@@ -5,6 +5,7 @@
  */
 
 import { LayerfsError } from "../errors.ts";
+import type { SourcePlaces } from "../source/open.ts";
 import { LayerFS, type Work } from "../store/layerfs.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { rootfsOf } from "./containers.ts";
@@ -12,7 +13,7 @@ import { getLayer } from "./layers.ts";
 import { findSubject } from "./subject.ts";
 
 /** What to mount, and how. */
-export interface MountOptions extends StoreOptions, Work {
+export interface MountOptions extends StoreOptions, Work, Pick<SourcePlaces, "registry"> {
   /** Platform of an image; the host's where it is absent. */
   readonly platform?: string;
 }

@@ -8,6 +8,7 @@ import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import { hostPlatform, parsePlatform } from "../oci/platform.ts";
 import { type ResolvedImage, resolveImage } from "../source/image.ts";
+import type { SourcePlaces } from "../source/open.ts";
 import { ImageStore, parseStoreTag } from "../store/images.ts";
 import { LayerFS, type Work } from "../store/layerfs.ts";
 import { type SquashedImage, squashImage } from "../store/squash.ts";
@@ -16,7 +17,7 @@ import { Store, type StoreOptions } from "../store/store.ts";
 export type { SquashedImage } from "../store/squash.ts";
 
 /** What to squash, and how. */
-export interface SquashImageOptions extends StoreOptions, Work {
+export interface SquashImageOptions extends StoreOptions, Work, Pick<SourcePlaces, "registry"> {
   /** Reference of the image. */
   readonly image: string;
   /** NAME[:TAG] of the new one. */
@@ -38,7 +39,7 @@ export async function squash(options: SquashImageOptions): Promise<SquashedImage
     : parsePlatform(options.platform);
   // Before the store is opened: a failure must not make one.
   parseStoreTag(options.name);
-  const image = await resolveImage(options.image, platform, options.store);
+  const image = await resolveImage(options.image, platform, options);
   using store = await Store.open(options, "shared", options.signal);
   const layerfs = new LayerFS(store);
   const { name, engine, signal, epoch } = options;

@@ -9,6 +9,7 @@ import { type Digest, digestProblem } from "../oci/digest.ts";
 import { hostPlatform, parsePlatform } from "../oci/platform.ts";
 import { parseReference } from "../oci/reference.ts";
 import { type ResolvedImage, resolveImage } from "../source/image.ts";
+import type { SourcePlaces } from "../source/open.ts";
 import { type Container, findContainer } from "./containers.ts";
 
 /** A digest, or what is meant to be one: no image may be called "sha256". */
@@ -22,7 +23,7 @@ export type Subject =
   | { readonly kind: "image"; readonly image: ResolvedImage };
 
 /** Where to look. */
-export interface SubjectOptions {
+export interface SubjectOptions extends Pick<SourcePlaces, "registry"> {
   /** Path of the store; there need not be one. */
   readonly store: string;
   /** Platform of an image; the host's where it is absent. */
@@ -36,17 +37,20 @@ export interface SubjectOptions {
  * @throws {LayerfsError} `not-found`, `usage`, or what is wrong with the image
  */
 export async function findSubject(
-  { store, platform }: SubjectOptions,
+  { store, platform, registry }: SubjectOptions,
   subject: string,
 ): Promise<Subject> {
   const chainId = readDigest(subject);
   if (chainId !== null) return { kind: "layer", chainId };
   const wanted = platform === undefined ? hostPlatform() : parsePlatform(platform);
-  if (!isName(subject)) return { kind: "image", image: await resolveImage(subject, wanted) };
+  if (!isName(subject)) {
+    return { kind: "image", image: await resolveImage(subject, wanted, { registry }) };
+  }
   const container = findContainer(store, subject);
   if (container !== null) return { kind: "container", container };
   try {
-    return { kind: "image", image: await resolveImage(subject, wanted, store) };
+    // Of the store only: what is no container is a mistake more often than an image elsewhere.
+    return { kind: "image", image: await resolveImage(subject, wanted, { store, pull: "never" }) };
   } catch (error) {
     if (!(error instanceof LayerfsError) || error.code !== "not-found") throw error;
     throw new LayerfsError(

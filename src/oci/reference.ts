@@ -145,6 +145,11 @@ export function storeTag(image: ImageName): string {
   return `${familiarName(image)}:${image.tag ?? "latest"}`;
 }
 
+/** `HOST/REPO:TAG` in full: the form in which Docker's archives have names. */
+export function formatImageName({ host, repository, tag }: ImageName): string {
+  return `${host}/${repository}:${tag ?? "latest"}`;
+}
+
 /** The name in full, and as it was typed, without tag and digest. */
 function readName(text: string, reference: string): { typed: string; image: ImageName } {
   const at = text.indexOf("@");

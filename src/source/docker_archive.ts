@@ -12,7 +12,7 @@ import { MAX_LAYERS } from "../limits.ts";
 import { checkLayerCount, parseConfig } from "../oci/config.ts";
 import { type Digest, parseDigest } from "../oci/digest.ts";
 import { Fields, invalid } from "../oci/fields.ts";
-import { type DockerArchiveReference, type ImageName, parseImageName } from "../oci/reference.ts";
+import { type DockerArchiveReference, formatImageName, parseImageName } from "../oci/reference.ts";
 import { parseJson, quote } from "../oci/strict_json.ts";
 import type { Archive } from "./archive.ts";
 import { readDocument } from "./document.ts";
@@ -47,7 +47,9 @@ export class DockerArchiveSource implements DockerSource {
     this.#archive = archive;
     this.#wanted = wanted;
     const { path, name } = wanted;
-    this.reference = `docker-archive:${path}${name === undefined ? "" : `:${formatName(name)}`}`;
+    this.reference = `docker-archive:${path}${
+      name === undefined ? "" : `:${formatImageName(name)}`
+    }`;
     if (archive.has(MANIFEST)) return;
     const action = `Cannot open docker-archive "${path}"`;
     if (archive.has("oci-layout")) {
@@ -69,9 +71,9 @@ export class DockerArchiveSource implements DockerSource {
   /** Nothing is held open between calls. */
   close(): void {}
 
-  /** For `using`. */
-  [Symbol.dispose](): void {
-    this.close();
+  /** For `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve(this.close());
   }
 
   #read(entry: ManifestEntry): DockerImage {
@@ -123,7 +125,7 @@ export class DockerArchiveSource implements DockerSource {
         { path },
       );
     }
-    const wanted = formatName(name);
+    const wanted = formatImageName(name);
     const chosen = entries.find(({ tags }) => tags.some((tag) => canonical(tag) === wanted));
     if (chosen !== undefined) return chosen;
     throw new LayerfsError(
@@ -156,15 +158,10 @@ function memberName(name: string): string {
   return name.replace(/^(?:\.?\/)+/, "");
 }
 
-/** `HOST/REPO:TAG` in full: the form in which names are compared. */
-function formatName(name: ImageName): string {
-  return `${name.host}/${name.repository}:${name.tag ?? "latest"}`;
-}
-
 /** The full name of a RepoTags entry; itself where it is no image name, which nothing matches. */
 function canonical(tag: string): string {
   try {
-    return formatName(parseImageName(tag));
+    return formatImageName(parseImageName(tag));
   } catch (error) {
     if (error instanceof LayerfsError) return tag;
     throw error;

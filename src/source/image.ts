@@ -32,25 +32,51 @@ import {
 import { parseReference } from "../oci/reference.ts";
 import { quote } from "../oci/strict_json.ts";
 import { walkIndexes } from "./index_walk.ts";
-import { openSource } from "./open.ts";
+import { openSource, type SourcePlaces } from "./open.ts";
 import type { DescriptorSource, DockerSource, ImageSource, ResolvedImage } from "./source.ts";
 
 export type { ResolvedImage, ResolvedLayer } from "./source.ts";
+
+/** An image, and the source that its layers come from, which is open until it is disposed of. */
+export interface OpenImage extends AsyncDisposable {
+  /** The image. */
+  readonly image: ResolvedImage;
+}
+
+/**
+ * Like {@linkcode resolveImage}, but with the source kept open: layers that come from a registry come
+ * over the same connections.
+ *
+ * @throws {LayerfsError} as {@linkcode resolveImage}
+ */
+export async function openImage(
+  reference: string,
+  platform: Platform,
+  places: SourcePlaces = {},
+): Promise<OpenImage> {
+  const source = openSource(parseReference(reference), places);
+  try {
+    const image = await resolveFrom(source, platform);
+    return { image, [Symbol.asyncDispose]: () => source[Symbol.asyncDispose]() };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
 
 /**
  * Opens the source that `reference` names and resolves the image in it.
  *
  * @param platform what the image must run on
- * @param store path of the store in which bare names are looked up
  * @throws {LayerfsError} as {@linkcode resolveFrom}, `usage` for a malformed reference
  */
 export async function resolveImage(
   reference: string,
   platform: Platform,
-  store?: string,
+  places: SourcePlaces = {},
 ): Promise<ResolvedImage> {
-  using source = openSource(parseReference(reference), store);
-  return await resolveFrom(source, platform);
+  await using opened = await openImage(reference, platform, places);
+  return opened.image;
 }
 
 /**
@@ -79,18 +105,45 @@ interface Candidate extends ReadManifest {
   readonly configBytes: Uint8Array;
 }
 
-async function resolveDescriptors(
+/** The documents of an image, which agree with one another. */
+export interface SelectedImage extends Candidate {
+  /** Tags that its source gives it. */
+  readonly tags: readonly string[];
+  /** That of the config, normalised. */
+  readonly platform: Platform;
+}
+
+/**
+ * Chooses the image for `platform`, as {@linkcode resolveFrom} does; whether its layers are there is
+ * not looked at.
+ *
+ * @throws {LayerfsError} as {@linkcode resolveFrom}
+ */
+export async function selectImage(
   source: DescriptorSource,
   platform: Platform,
-): Promise<ResolvedImage> {
+): Promise<SelectedImage> {
   const entries = await source.index();
   const manifests = await listManifests(source, entries, platform);
-  const { descriptor, manifest, config, ...bytes } = await choose(source, manifests, platform);
+  const chosen = await choose(source, manifests, platform);
+  const { manifest, config } = chosen;
   checkLayerCount(config, manifest.layers.length);
+  for (const [i, layer] of manifest.layers.entries()) {
+    if (parseLayerMediaType(layer.mediaType) === undefined) throw unknownLayer(layer, i);
+  }
+  const tags = [...new Set(entries.flatMap(({ annotations }) => annotations?.[REF_NAME] ?? []))];
+  return { ...chosen, tags, platform: platformOf(config) };
+}
+
+async function resolveDescriptors(
+  source: DescriptorSource,
+  wanted: Platform,
+): Promise<ResolvedImage> {
+  const { descriptor, ...selected } = await selectImage(source, wanted);
+  const { manifest, config } = selected;
   const { diffIds } = config.rootfs;
   const chain = chainIds(diffIds);
   const layers = manifest.layers.map((layer, i) => {
-    if (parseLayerMediaType(layer.mediaType) === undefined) throw unknownLayer(layer, i);
     return {
       content: locateLayer(source, layer, i, manifest.layers.length),
       descriptor: layer,
@@ -104,12 +157,8 @@ async function resolveDescriptors(
   return {
     reference: source.reference,
     digest: descriptor.digest,
-    manifest,
+    ...selected,
     configDigest: manifest.config.digest,
-    config,
-    ...bytes,
-    tags: [...new Set(entries.flatMap(({ annotations }) => annotations?.[REF_NAME] ?? []))],
-    platform: platformOf(config),
     layers,
     chainId: chain.at(-1) ?? null,
   };

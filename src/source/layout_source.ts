@@ -12,6 +12,7 @@ import { Fields } from "../oci/fields.ts";
 import { parseIndex } from "../oci/image_index.ts";
 import type { LayoutReference } from "../oci/reference.ts";
 import { parseJson, quote } from "../oci/strict_json.ts";
+import { neededBy } from "./delta_annotation.ts";
 import { readDocument, readReplaceable, readVerified, wrongSize } from "./document.ts";
 import type { DescriptorSource } from "./source.ts";
 import { walkIndexes } from "./index_walk.ts";
@@ -21,10 +22,15 @@ import { listImages, selectDescriptors } from "./select_descriptors.ts";
 /** The only version there is (image-layout.md, "oci-layout file"). */
 const LAYOUT_VERSION = "1.0.0";
 
+/** Characters of the name of another image that a message shows. */
+const LONGEST_NAME = 500;
+
 /** The images of a layout that a reference means. */
 export class LayoutSource implements DescriptorSource {
   /** Which of the two kinds of source this is. */
   readonly kind = "oci";
+  /** Its blobs are files. */
+  readonly registry = null;
   /** As messages name it. */
   readonly reference: string;
   readonly #files: LayoutFiles;
@@ -73,9 +79,9 @@ export class LayoutSource implements DescriptorSource {
   /** Nothing is held open between calls. */
   close(): void {}
 
-  /** For `using`. */
-  [Symbol.dispose](): void {
-    this.close();
+  /** For `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve(this.close());
   }
 
   /** An entry of an index below index.json: a digest names it as well. */
@@ -95,7 +101,15 @@ export class LayoutSource implements DescriptorSource {
   /** An image without all of its content is broken: no other image may stand in for it. */
   #missing(name: string, { digest, mediaType, urls }: Descriptor): LayerfsError {
     const url = urls?.[0];
-    const hint = url === undefined ? "copy the whole image" : `it may be had from ${quote(url)}`;
+    const [needed] = neededBy(this.entries());
+    const hint = url !== undefined
+      ? `it may be had from ${quote(url)}`
+      : needed === undefined
+      ? "copy the whole image"
+      : `this is a delta, whose other layers are in "${
+        needed.slice(0, LONGEST_NAME)
+      }": copy that, and then this, to ` +
+        "one place";
     return new LayerfsError(
       "image-invalid",
       `Cannot find ${digest} (${mediaType}) in "${this.#files.path}": there is no file "${name}"; ` +

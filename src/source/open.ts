@@ -6,32 +6,47 @@
  * import { parseReference } from "../oci/reference.ts";
  * import { openSource } from "./open.ts";
  *
- * using source = openSource(parseReference("oci:images:debian"));
+ * await using source = openSource(parseReference("oci:images:debian"));
  * ```
  *
  * @module
  */
 
 import { LayerfsError } from "../errors.ts";
-import type { Reference } from "../oci/reference.ts";
+import { type Reference, type StoreReference, storeTag } from "../oci/reference.ts";
+import { loadRegistrySettings, type RegistrySettings } from "../registry/settings.ts";
 import { Archive } from "./archive.ts";
 import { DockerArchiveSource } from "./docker_archive.ts";
 import { LayoutDirectory } from "./layout_directory.ts";
 import { LayoutSource } from "./layout_source.ts";
-import type { ImageSource } from "./source.ts";
+import { NameSource, type PullPolicy } from "./name_source.ts";
+import { RegistrySource } from "./registry_source.ts";
+import type { DescriptorSource, ImageSource } from "./source.ts";
 import { StoreSource } from "./store_source.ts";
 
+/** Where references lead that are no paths. */
+export interface SourcePlaces {
+  /** Path of the store in which bare names are looked up; without it there are none. */
+  readonly store?: string;
+  /**
+   * Gives what is known of registries; asked for only where one is reached. Without it, bare names
+   * mean images of the store only, and `docker://` is read as anybody may.
+   */
+  readonly registry?: () => Promise<RegistrySettings>;
+  /** When the registry is asked that a bare name implies; "missing" where it is absent. */
+  readonly pull?: PullPolicy;
+}
+
+/** Registries as they are known to somebody without a home and an account. */
+export const ANONYMOUS = (): Promise<RegistrySettings> => loadRegistrySettings({}, new Map());
+
 /**
- * Opens a layout directory, an archive, or the images of a store.
+ * Opens a layout directory, an archive, an image of a registry, or one of a store. Registries are
+ * not asked yet.
  *
- * @param store path of the store in which bare names are looked up; without it there are none
- * @throws {LayerfsError} `not-found`, `image-invalid` or `unsupported`; `not-found` for images of
- * registries, which are not read from here
+ * @throws {LayerfsError} `not-found`, `image-invalid` or `unsupported`
  */
-export function openSource(reference: Reference, store?: string): ImageSource {
-  if (reference.transport === "store" && store !== undefined) {
-    return new StoreSource(store, reference);
-  }
+export function openSource(reference: Reference, places: SourcePlaces = {}): ImageSource {
   switch (reference.transport) {
     case "oci":
       return new LayoutSource(new LayoutDirectory(reference.path), reference);
@@ -40,16 +55,29 @@ export function openSource(reference: Reference, store?: string): ImageSource {
     case "docker-archive":
       return new DockerArchiveSource(new Archive(reference.path), reference);
     case "docker":
-    case "store": {
-      const { host, repository, tag, digest } = reference;
-      const version = digest === undefined ? `:${tag}` : `@${digest}`;
-      const name = `docker://${host}/${repository}${version}`;
-      throw new LayerfsError(
-        "not-found",
-        `Cannot open image "${name}": images are read from oci:DIR, oci-archive:FILE and ` +
-          `docker-archive:FILE; copy it first: skopeo copy ${name} oci:DIR:TAG`,
-        { reference: name },
-      );
-    }
+      return new RegistrySource(reference, places.registry ?? ANONYMOUS);
+    case "store":
+      return openName(reference, places);
   }
+}
+
+function openName(
+  reference: StoreReference,
+  { store, registry, pull = "missing" }: SourcePlaces,
+): DescriptorSource {
+  const stored = store === undefined || pull === "always"
+    ? []
+    : [() => new StoreSource(store, reference)];
+  const remote = pull === "never" || registry === undefined
+    ? []
+    : [() => new RegistrySource(reference, registry)];
+  const [first, ...others] = [...stored, ...remote];
+  if (first !== undefined) return new NameSource(storeTag(reference), [first, ...others]);
+  const name = storeTag(reference);
+  throw new LayerfsError(
+    "not-found",
+    `Cannot open image "${name}": a bare name is looked up in a store, or in the registry that it ` +
+      "implies, and there is neither here; name it as docker://HOST/NAME or oci:DIR",
+    { reference: name },
+  );
 }

@@ -11,11 +11,14 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Manifest } from "../oci/manifest.ts";
 import type { Platform } from "../oci/platform.ts";
+import type { ImageName } from "../oci/reference.ts";
 
 /** A source whose images hang on descriptors: a layout, an archive of one, a registry. */
-export interface DescriptorSource extends Disposable {
+export interface DescriptorSource extends AsyncDisposable {
   /** Tells the two kinds of source apart. */
   readonly kind: "oci";
+  /** The repository of a registry that its blobs come from; null where they are files. */
+  readonly registry: ImageName | null;
   /** As messages name it, such as "oci:images:debian". */
   readonly reference: string;
   /**
@@ -40,11 +43,11 @@ export interface DescriptorSource extends Disposable {
    */
   locate(descriptor: Descriptor): BlobContent;
   /** Frees what the source holds; it must not be used after. */
-  close(): void;
+  close(): void | Promise<void>;
 }
 
 /** A `docker save` archive: its images have a config and layers, but no manifest and no digests. */
-export interface DockerSource extends Disposable {
+export interface DockerSource extends AsyncDisposable {
   /** Tells the two kinds of source apart. */
   readonly kind: "docker-archive";
   /** As messages name it, such as "docker-archive:a.tar:docker.io/library/alpine:latest". */
@@ -52,7 +55,7 @@ export interface DockerSource extends Disposable {
   /** The image that the reference means. */
   image(): Promise<DockerImage>;
   /** Frees what the source holds; it must not be used after. */
-  close(): void;
+  close(): void | Promise<void>;
 }
 
 /** Where an image comes from. */

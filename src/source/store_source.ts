@@ -22,6 +22,8 @@ import type { DescriptorSource } from "./source.ts";
 export class StoreSource implements DescriptorSource {
   /** Which of the two kinds of source this is. */
   readonly kind = "oci";
+  /** Its blobs are files. */
+  readonly registry = null;
   /** As messages name it, such as "alpine:latest". */
   readonly reference: string;
   readonly #store: string;
@@ -72,9 +74,9 @@ export class StoreSource implements DescriptorSource {
   /** Nothing is held open between calls. */
   close(): void {}
 
-  /** For `using`. */
-  [Symbol.dispose](): void {
-    this.close();
+  /** For `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve(this.close());
   }
 
   #open(): LayoutDirectory | null {
@@ -91,9 +93,7 @@ export class StoreSource implements DescriptorSource {
     return new LayerfsError(
       "not-found",
       `Cannot find image "${name}" in the store "${this.#store}": there is ${present}; get it with ` +
-        `layerfs pull oci:DIR:TAG --as ${
-          storeTag(this.#wanted)
-        } (this version reads no registries)`,
+        `layerfs pull ${name}, or layerfs pull oci:DIR:TAG --as ${storeTag(this.#wanted)}`,
       { reference: name, path: this.#store },
     );
   }

@@ -13,7 +13,7 @@ import type { Platform } from "../oci/platform.ts";
 import type { AddOptions } from "./blobs.ts";
 import { type Document, encodeManifest, totalBytes } from "./image_documents.ts";
 import { type ImageStore, splitStoreTag } from "./images.ts";
-import type { PulledImage } from "./pull.ts";
+import type { MadeImage, PulledImage } from "./stored_image.ts";
 
 /** gzip's own choice between size and time. */
 export const DEFAULT_LEVEL = 6;
@@ -60,7 +60,7 @@ export async function addImage(
   store: ImageStore,
   image: NewImage,
   how: AddOptions,
-): Promise<PulledImage> {
+): Promise<MadeImage> {
   const { packed, config, tag, platform } = image;
   const layer: Descriptor = {
     mediaType: `application/vnd.oci.image.layer.v1.tar${packed.level === 0 ? "" : "+gzip"}`,
@@ -99,5 +99,6 @@ export async function addImage(
     layers: layers.length,
     bytes: totalBytes([manifest.descriptor, config.descriptor, ...layers]),
     ...counts,
+    warnings: packed.warnings,
   };
 }

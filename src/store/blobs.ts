@@ -18,6 +18,7 @@ import { writeAll } from "../layer/write_all.ts";
 import { type Digest, digestAlgorithm, digestHex, digestProblem } from "../oci/digest.ts";
 import { LayoutDirectory } from "../source/layout_directory.ts";
 import { errnoName, storageError } from "../system_error.ts";
+import { type Modes, PRIVATE } from "./modes.ts";
 import { syncDirectory } from "./sync_directory.ts";
 
 const ALGORITHMS = ["sha256", "sha512"] as const;
@@ -49,10 +50,12 @@ export type Added = "copied" | "reused";
 /** The blobs of one store. */
 export class BlobStore {
   readonly #store: string;
+  readonly #modes: Modes;
 
-  /** @param store absolute path of the store, which exists */
-  constructor(store: string) {
+  /** @param store absolute path of the store, or of another image layout; it exists */
+  constructor(store: string, modes: Modes = PRIVATE) {
     this.#store = store;
+    this.#modes = modes;
   }
 
   /** Makes the directories where they are missing. */
@@ -70,6 +73,11 @@ export class BlobStore {
     return new LayoutDirectory(this.#store).locate(nameOf(digest));
   }
 
+  /** Whether there is a blob of this digest and size. */
+  has(digest: Digest, size: number): boolean {
+    return this.locate(digest)?.length === size;
+  }
+
   /**
    * Adds a blob, unless the store has it: one of the right size is taken for the right one, as it
    * was verified when it came.
@@ -85,13 +93,13 @@ export class BlobStore {
     options: AddOptions,
   ): Promise<Added> {
     const algorithm = digestAlgorithm(digest);
-    if (this.#has(digest, source.length)) {
+    if (this.has(digest, source.length)) {
       options.onBytes?.(source.length);
       return "reused";
     }
     const path = `${options.staging}/${algorithm}-${digestHex(digest)}`;
     try {
-      await copyVerified(source, digest, path, options);
+      await copyVerified(source, digest, path, { ...options, mode: this.#modes.file });
       this.#publish(path, digest);
       return "copied";
     } catch (error) {
@@ -107,7 +115,7 @@ export class BlobStore {
    * @param path on the store's filesystem
    */
   adopt(path: string, { digest, bytes }: StoredBlob): Added {
-    if (this.#has(digest, bytes)) {
+    if (this.has(digest, bytes)) {
       fs.rmSync(path);
       return "reused";
     }
@@ -155,10 +163,6 @@ export class BlobStore {
     }
   }
 
-  #has(digest: Digest, size: number): boolean {
-    return this.locate(digest)?.length === size;
-  }
-
   /** Puts a file that is on disk in its place, and makes that last. */
   #publish(path: string, digest: Digest): void {
     const directory = this.#makeDirectory(digestAlgorithm(digest));
@@ -168,7 +172,7 @@ export class BlobStore {
 
   #makeDirectory(algorithm: string): string {
     for (const name of ["blobs", `blobs/${algorithm}`]) {
-      if (!this.#isDirectory(name)) makeIfMissing(`${this.#store}/${name}`);
+      if (!this.#isDirectory(name)) makeIfMissing(`${this.#store}/${name}`, this.#modes.directory);
       this.#isDirectory(name);
     }
     return `${this.#store}/blobs/${algorithm}`;
@@ -209,9 +213,9 @@ function nameOf(digest: Digest): string {
   return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
 }
 
-function makeIfMissing(path: string): void {
+function makeIfMissing(path: string, mode: number): void {
   try {
-    fs.mkdirSync(path, { mode: 0o700 });
+    fs.mkdirSync(path, { mode });
   } catch (error) {
     if (errnoName(error) !== "EEXIST") throw storageError(error, `Cannot make "${path}"`);
   }
@@ -222,11 +226,11 @@ async function copyVerified(
   source: BlobContent | Uint8Array,
   digest: Digest,
   path: string,
-  options: AddOptions,
+  options: AddOptions & { readonly mode: number },
 ): Promise<void> {
   const hasher = createHasher(digestAlgorithm(digest), options.engine);
   fs.rmSync(path, { force: true });
-  const fd = fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  const fd = fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, options.mode);
   try {
     let position = 0;
     for await (const piece of pieces(source, digest, options.signal)) {

@@ -19,7 +19,7 @@ import { addImage, DEFAULT_LEVEL, NO_COUNTS } from "./add_image.ts";
 import { type Document, encodeDocument } from "./image_documents.ts";
 import { type ImageStore, parseStoreTag } from "./images.ts";
 import type { Work } from "./layerfs.ts";
-import type { PulledImage } from "./pull.ts";
+import type { MadeImage, PulledImage } from "./stored_image.ts";
 import { Staging } from "./staging.ts";
 
 /** What an image is made on top of. */
@@ -55,13 +55,11 @@ export interface CommitOptions {
 }
 
 /** An image that was made of a container. */
-export interface CommittedImage extends PulledImage {
+export interface CommittedImage extends MadeImage {
   /** Of the new layer. */
   readonly diffId: Digest;
   /** Names that are added, changed or removed by it. */
   readonly changes: number;
-  /** What was left out, for people to read. */
-  readonly warnings: readonly string[];
 }
 
 /**

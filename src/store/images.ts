@@ -17,7 +17,7 @@ import { type Descriptor, REF_NAME } from "../oci/descriptor.ts";
 import { type Digest, digestProblem } from "../oci/digest.ts";
 import { isObject } from "../oci/fields.ts";
 import { isIndex, isManifest } from "../oci/media_type.ts";
-import { formatPlatform, normalizePlatform, type Platform } from "../oci/platform.ts";
+import { normalizePlatform, type Platform } from "../oci/platform.ts";
 import { parseImageName, storeTag } from "../oci/reference.ts";
 import { LayoutDirectory } from "../source/layout_directory.ts";
 import { LayoutSource } from "../source/layout_source.ts";
@@ -28,6 +28,7 @@ import { BlobStore } from "./blobs.ts";
 import { encodeEntry, totalBytes } from "./image_documents.ts";
 import { type ImageProblem, ImageReader, type ReadImage } from "./image_reader.ts";
 import { type IndexEntry, StoreIndex } from "./store_index.ts";
+import { replaceEntries, replaces } from "./tag_entries.ts";
 
 export type { ImageProblem } from "./image_reader.ts";
 
@@ -154,20 +155,31 @@ export class ImageStore {
    */
   async tag(descriptor: Descriptor, name: string, signal?: AbortSignal): Promise<string> {
     const tag = parseStoreTag(name);
-    if (this.blobs.locate(descriptor.digest)?.length !== descriptor.size) {
-      throw new LayerfsError(
-        "image-invalid",
-        `Cannot tag ${descriptor.digest} as "${tag}": the store has no such blob of ` +
-          `${descriptor.size} bytes`,
-        { digest: descriptor.digest, tag },
-      );
-    }
+    this.#checkTaggable(descriptor, tag);
     await this.#index.update((entries) => {
       const isOld = (entry: IndexEntry) => replaces(descriptor, entry.descriptor, tag);
-      const json = encodeEntry(descriptor, tag);
-      const first = entries.findIndex(isOld);
-      if (first === -1) return [...entries.map((entry) => entry.json), json];
-      return entries.flatMap((entry, i) => i === first ? [json] : isOld(entry) ? [] : [entry.json]);
+      return replaceEntries(entries, isOld, [encodeEntry(descriptor, tag)]);
+    }, signal);
+    return tag;
+  }
+
+  /**
+   * Gives a tag to images of different platforms together; whatever had it loses it.
+   *
+   * @throws {LayerfsError} as {@linkcode tag}
+   */
+  async retag(
+    descriptors: readonly Descriptor[],
+    name: string,
+    signal?: AbortSignal,
+  ): Promise<string> {
+    const tag = parseStoreTag(name);
+    for (const descriptor of descriptors) this.#checkTaggable(descriptor, tag);
+    await this.#index.update((entries) => {
+      const isOld = ({ descriptor }: IndexEntry) =>
+        descriptor !== null && tagOfEntry(descriptor) === tag;
+      const added = descriptors.map((descriptor) => encodeEntry(descriptor, tag));
+      return replaceEntries(entries, isOld, added);
     }, signal);
     return tag;
   }
@@ -253,6 +265,15 @@ export class ImageStore {
     return { blobs, chainIds, problems, complete: complete && reader?.complete !== false };
   }
 
+  #checkTaggable({ digest, size }: Descriptor, tag: string): void {
+    if (this.blobs.has(digest, size)) return;
+    throw new LayerfsError(
+      "image-invalid",
+      `Cannot tag ${digest} as "${tag}": the store has no such blob of ${size} bytes`,
+      { digest, tag },
+    );
+  }
+
   #descriptors(): readonly Descriptor[] {
     return this.#index.entries().flatMap(({ descriptor }) => descriptor ?? []);
   }
@@ -287,15 +308,6 @@ export function splitStoreTag(full: string): { readonly name: string; readonly t
   return isName
     ? { name: full.slice(0, colon), tag: full.slice(colon + 1) }
     : { name: full, tag: "" };
-}
-
-/** Whether an entry with `tag` gives way to `next`: images of other platforms stay beside it. */
-function replaces(next: Descriptor, old: Descriptor | null, tag: string): boolean {
-  if (old === null || tagOfEntry(old) !== tag) return false;
-  // An index, or a manifest that does not say, stands for every platform.
-  if (next.platform === undefined || old.platform === undefined) return true;
-  const [a, b] = [normalizePlatform(next.platform), normalizePlatform(old.platform)];
-  return formatPlatform(a) === formatPlatform(b) && a.osVersion === b.osVersion;
 }
 
 function describeImage(image: ReadImage, full: string): StoredImage | null {

@@ -46,9 +46,27 @@ export class FileLock implements Disposable {
     mode: LockMode = "exclusive",
     signal?: AbortSignal,
   ): Promise<FileLock> {
+    return await FileLock.#wait(path, { create: true, write: true, mode: 0o600 }, mode, signal);
+  }
+
+  /**
+   * Locks the directory `path` itself, in which no file for it is to be.
+   *
+   * @throws {LayerfsError} `interrupted` where `signal` aborts before that
+   */
+  static async waitForDirectory(path: string, signal?: AbortSignal): Promise<FileLock> {
+    return await FileLock.#wait(path, { read: true }, "exclusive", signal);
+  }
+
+  static async #wait(
+    path: string,
+    how: Deno.OpenOptions,
+    mode: LockMode,
+    signal: AbortSignal | undefined,
+  ): Promise<FileLock> {
     const exclusive = mode === "exclusive";
     for (;;) {
-      const file = Deno.openSync(path, { create: true, write: true, mode: 0o600 });
+      const file = Deno.openSync(path, how);
       try {
         if (!file.tryLockSync(exclusive)) await orAbort(file.lock(exclusive), path, signal);
       } catch (error) {

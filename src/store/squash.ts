@@ -15,7 +15,7 @@ import type { ResolvedImage } from "../source/source.ts";
 import { addImage, DEFAULT_LEVEL, type NewLayer, NO_COUNTS } from "./add_image.ts";
 import { type Document, encodeDocument } from "./image_documents.ts";
 import { type ImageStore, parseStoreTag } from "./images.ts";
-import type { PulledImage } from "./pull.ts";
+import type { MadeImage } from "./stored_image.ts";
 import { Staging } from "./staging.ts";
 
 /** What is to be squashed. */
@@ -43,11 +43,9 @@ export interface SquashOptions {
 }
 
 /** A squashed image. */
-export interface SquashedImage extends PulledImage {
+export interface SquashedImage extends MadeImage {
   /** Of its one layer. */
   readonly diffId: Digest;
-  /** What was left out, for people to read. */
-  readonly warnings: readonly string[];
 }
 
 /**
@@ -84,7 +82,7 @@ export async function squashImage(
     packed: { ...packed, path, level, chainId: packed.diffId },
     ...(options.beforeTag === undefined ? {} : { beforeTag: options.beforeTag }),
   }, { staging: staging.path, engine, signal });
-  return { ...made, diffId: packed.diffId, warnings: packed.warnings };
+  return { ...made, diffId: packed.diffId };
 }
 
 function squashedConfig(

@@ -22,6 +22,7 @@ import { readReplaceable } from "../source/document.ts";
 import { LayoutDirectory } from "../source/layout_directory.ts";
 import { storageError } from "../system_error.ts";
 import { FileLock } from "./lock.ts";
+import { type Modes, PRIVATE } from "./modes.ts";
 import { syncDirectory } from "./sync_directory.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
@@ -48,10 +49,24 @@ export interface IndexEntry {
 /** The tags of one store. */
 export class StoreIndex {
   readonly #store: string;
+  readonly #modes: Modes;
+  readonly #wait: (signal?: AbortSignal) => Promise<FileLock>;
 
-  /** @param store absolute path of the store, which exists */
-  constructor(store: string) {
+  /**
+   * @param store absolute path of the store, or of another image layout; it exists
+   * @param wait takes the lock that writers hold: index.lock where it is absent
+   */
+  constructor(
+    store: string,
+    { modes = PRIVATE, wait }: {
+      readonly modes?: Modes;
+      readonly wait?: (signal?: AbortSignal) => Promise<FileLock>;
+    } = {},
+  ) {
     this.#store = store;
+    this.#modes = modes;
+    this.#wait = wait ??
+      ((signal) => FileLock.wait(`${store}/index.lock`, "exclusive", signal));
   }
 
   /** Makes oci-layout and an empty index.json where they are missing. */
@@ -59,7 +74,7 @@ export class StoreIndex {
     const files = new LayoutDirectory(this.#store);
     const isMissing = (name: string) => files.locate(name) === null;
     if (!isMissing(LAYOUT) && !isMissing(INDEX)) return;
-    using _lock = await this.#lock(signal);
+    using _lock = await this.#wait(signal);
     if (isMissing(INDEX)) this.#replace(INDEX, JSON.stringify(EMPTY_INDEX));
     // Last, as it is what makes a directory a layout.
     if (isMissing(LAYOUT)) this.#replace(LAYOUT, LAYOUT_TEXT);
@@ -85,7 +100,7 @@ export class StoreIndex {
     change: (entries: readonly IndexEntry[]) => readonly unknown[],
     signal?: AbortSignal,
   ): Promise<void> {
-    using _lock = await this.#lock(signal);
+    using _lock = await this.#wait(signal);
     const json = this.#read() ?? EMPTY_INDEX;
     const text = JSON.stringify({ ...json, manifests: change(entriesOf(json)) });
     if (new TextEncoder().encode(text).length > MAX_DOCUMENT_BYTES) {
@@ -96,10 +111,6 @@ export class StoreIndex {
       );
     }
     this.#replace(INDEX, text);
-  }
-
-  #lock(signal?: AbortSignal): Promise<FileLock> {
-    return FileLock.wait(`${this.#store}/index.lock`, "exclusive", signal);
   }
 
   #read(): Json | null {
@@ -125,7 +136,7 @@ export class StoreIndex {
     const temporary = `${path}.new`;
     try {
       fs.rmSync(temporary, { force: true });
-      const fd = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+      const fd = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, this.#modes.file);
       try {
         writeAll(fd, new TextEncoder().encode(text), 0);
         fs.fsyncSync(fd);

@@ -15,6 +15,7 @@
  * @module
  */
 
+import fs from "node:fs";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { isIndex, isManifest, OCI_INDEX, OCI_MANIFEST } from "../oci/media_type.ts";
@@ -22,8 +23,11 @@ import {
   type DockerArchiveReference,
   type LayoutReference,
   parseReference,
+  type Reference,
 } from "../oci/reference.ts";
-import { openSource } from "../source/open.ts";
+import { openSource, type SourcePlaces } from "../source/open.ts";
+import { readGraph } from "../transfer/graph.ts";
+import { LayoutSink } from "../transfer/layout_sink.ts";
 import { Contents } from "./contents.ts";
 import type { Target } from "./descriptor.ts";
 import { checkDockerArchive } from "./docker_archive.ts";
@@ -53,32 +57,56 @@ export interface Validation {
  * archive is looked at, blobs that nothing refers to included.
  *
  * @param engine what computes the digests
+ * An image of a registry is copied into a temporary directory first, where what is not the content
+ * that its digest says ends the validation with that error.
+ *
  * @throws {LayerfsError} `not-found` where there is nothing to validate, `usage` for a malformed
  * reference, `image-invalid` for a file that is no archive at all
  */
-export function validateImage(
+export async function validateImage(
   reference: string,
   engine: DigestEngine = "wasm",
+  places: SourcePlaces = {},
 ): Promise<Validation> {
-  return Promise.try(() => {
-    const parsed = parseReference(reference);
-    const report = new Report();
-    report.skip([62], "no registry is asked");
-    switch (parsed.transport) {
-      case "oci":
-      case "oci-archive":
-        validateLayout(parsed, report, engine);
-        break;
-      case "docker-archive":
-        validateDockerArchive(parsed, report, engine);
-        break;
-      default:
-        // Says where images are read from, and that this is none of these places.
-        openSource(parsed).close();
-    }
-    const points = report.points();
-    return { reference, valid: points.every(({ outcome }) => outcome !== "fail"), points };
-  });
+  const parsed = parseReference(reference);
+  const report = new Report();
+  switch (parsed.transport) {
+    case "oci":
+    case "oci-archive":
+      report.skip([62], "no registry is asked");
+      validateLayout(parsed, report, engine);
+      break;
+    case "docker-archive":
+      report.skip([62], "no registry is asked");
+      validateDockerArchive(parsed, report, engine);
+      break;
+    default:
+      await validateCopy(parsed, report, engine, places);
+  }
+  const points = report.points();
+  return { reference, valid: points.every(({ outcome }) => outcome !== "fail"), points };
+}
+
+/** An image of a registry, or of a store, with the index that lists it: as a layout of its own. */
+async function validateCopy(
+  reference: Reference,
+  report: Report,
+  engine: DigestEngine,
+  places: SourcePlaces,
+): Promise<void> {
+  await using source = openSource(reference, places);
+  if (source.kind !== "oci") throw new TypeError("archives are read where they are");
+  const graph = await readGraph(source, { all: true });
+  const path = Deno.makeTempDirSync({ prefix: "layerfs-validate-" });
+  try {
+    const layout = { transport: "oci", path } as const;
+    await new LayoutSink(layout).write(graph, { engine });
+    if (source.registry === null) report.skip([62], "no registry is asked");
+    else report.looked(62, "document by its digest", graph.documents.length);
+    validateLayout(layout, report, engine);
+  } finally {
+    fs.rmSync(path, { recursive: true });
+  }
 }
 
 function validateLayout(reference: LayoutReference, report: Report, engine: DigestEngine): void {

@@ -26,7 +26,10 @@ function request(args: string[], variables: Record<string, string> = {}) {
     store: () => STORE,
   };
   const input = { values: parsed.values as CreateValues, operands: parsed.operands };
-  const { signal, ...rest } = createRequest(input, context, "/here");
+  const { signal, registry, ...rest } = createRequest(input, context, "/here");
+  // Nothing is looked up before a registry is reached.
+  assert(registry !== undefined);
+  assert(!io.asked.includes("REGISTRY_AUTH_FILE"));
   assertEquals(signal, context.signal);
   return rest;
 }
@@ -42,6 +45,7 @@ Deno.test("an image alone changes nothing of it", () => {
   assertEquals(request(["oci:x"]), {
     ...STORE,
     image: "oci:x",
+    keepBlobs: false,
     overrides: NO_OVERRIDES,
     command: [],
   });
@@ -54,7 +58,7 @@ Deno.test("every option finds its place", () => {
     ...["--label=a=1", "--label=b=2=3", "--annotation=c=d", "--volume=./v:/v:ro"],
     ...["--tmpfs=/t:size=1m", "--read-only", "--tty", "--memory=512m", "--cpus=1.5"],
     ...["--pids-limit=-1", "--quota=2g", "--cap-add=net_raw", "--cap-drop=ALL"],
-    ...["--network=host", "oci:x", "run", "--fast"],
+    ...["--pull=never", "--keep-blobs", "--network=host", "oci:x", "run", "--fast"],
   ]);
   assertEquals(rest, {
     ...STORE,
@@ -63,6 +67,8 @@ Deno.test("every option finds its place", () => {
     bundle: "/b",
     platform: "linux/arm64",
     fallback: "/tree",
+    pull: "never",
+    keepBlobs: true,
     command: ["run", "--fast"],
   });
   assertEquals(overrides, {

@@ -15,6 +15,11 @@ export class FakeIo implements Io {
   columns = 80;
   noColor = false;
   userId = 1000;
+  /** Standard input, and what is typed without being shown. */
+  input = "";
+  secret = "";
+  /** What is typed for a question. */
+  answer = "";
   variables: Record<string, string> = { HOME: "/home/me" };
   /** Names asked of the environment. */
   readonly asked: string[] = [];
@@ -23,6 +28,15 @@ export class FakeIo implements Io {
   readonly stdout = (text: string): void => void (this.out += text);
   readonly stderr = (text: string): void => void (this.err += text);
   readonly uid = (): number => this.userId;
+  readonly stdin = (): string => this.input;
+  readonly ask = (question: string): string => {
+    this.err += question;
+    return this.answer;
+  };
+  readonly readSecret = (prompt: string): string => {
+    this.err += prompt;
+    return this.secret;
+  };
 
   readonly env = (names: readonly string[]): ReadonlyMap<string, string> => {
     this.asked.push(...names);

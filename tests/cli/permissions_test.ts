@@ -46,14 +46,22 @@ Deno.test("every command that touches files has its named permissions, and no ot
   assertEquals(named, COMMAND_NAMES.filter((name) => name !== "completions"));
 });
 
-Deno.test("no permission lets any program run, or anything reach a network", () => {
+/** Commands that may reach a registry, whose host nobody knows before. */
+const REACHING = new Set(
+  ["create", "run", "mount", "unmount", "diff", "commit", "pull", "push", "copy", "login"],
+).union(new Set(["squash", "inspect", "validate"]));
+
+Deno.test("no permission lets any program run, or a command reach a network that has none to reach", () => {
   for (const [name, set] of Object.entries(config.permissions)) {
-    for (const key of Object.keys(set)) assert(/^(read|write|run|sys|env)$/.test(key), name);
+    for (const key of Object.keys(set)) assert(/^(read|write|net|run|sys|env)$/.test(key), name);
+    assertEquals("net" in set, REACHING.has(name), name);
     assert(!("run" in set) || Array.isArray(set.run), name);
     assert(!("env" in set) || Array.isArray(set.env), name);
   }
   for (const [name, { command }] of Object.entries(config.tasks)) {
-    assert(!/ (-A|--allow-all|--allow-run|--allow-net)( |$)/.test(command), name);
+    assert(!/ (-A|--allow-all|--allow-run)( |$)/.test(command), name);
+    const isProgram = ["layerfs", "install", "compile"].includes(name);
+    assertEquals(/ --allow-net( |$)/.test(command), isProgram, name);
   }
 });
 
@@ -74,6 +82,14 @@ Deno.test("the named permissions are enough for their commands", () =>
     assertEquals((await run("inspect", "oci:hello")).configDigest, made.image.configDigest);
     assertEquals((await run("info")).containers, 1);
     assertEquals((await run("validate", "oci:hello")).valid, true);
+    const pulled = await run("pull", "oci:hello", "--as=hello");
+    assertEquals(await run("tag", "hello", "other:1"), { tagged: "other:1" });
+    const copied = await run("copy", "other:1", "oci-archive:copy.tar");
+    assertEquals([copied.digest, copied.copied.blobs], [pulled.digest, 3]);
+    const pushed = await run("push", "hello", "oci:pushed:1");
+    assertEquals([pushed.digest, pushed.copied.blobs], [pulled.digest, 3]);
+    const authfile = "--authfile=auth.json";
+    assertEquals((await run("logout", authfile, "localhost:5")).removed, []);
     assertEquals(await run("rm", "web"), { removed: ["web"] });
     assertEquals(await run("ps"), []);
   }));
@@ -104,6 +120,10 @@ Deno.test("a permission that is missing is named with its flag, and the exit sta
       await denied(variable, "create", "--env=LAYERFS_NO_SUCH", "oci:hello"),
       "--allow-env=LAYERFS_NO_SUCH",
     );
+    const registry = ["inspect", "docker://localhost:5/x"];
+    assert((await denied([], ...registry)).startsWith("--allow-env=HOME,XDG_CONFIG_HOME"));
+    const local = ["--allow-env", "--allow-sys=uid", "--allow-read"];
+    assertEquals(await denied(local, ...registry), "--allow-net=localhost:5");
   }));
 
 Deno.test("help and version need no permission at all", async () => {

@@ -94,7 +94,7 @@ Deno.test("commit makes an image whose containers have the same tree", () =>
       epoch: undefined,
     });
     assertEquals([made.name, made.tag, made.layers], ["web", "2", 2]);
-    const image = await resolveImage("web:2", parsePlatform("linux/amd64"), commit.store);
+    const image = await resolveImage("web:2", parsePlatform("linux/amd64"), commit);
     assertEquals(image.digest, made.digest);
     const config = JSON.parse(new TextDecoder().decode(image.configBytes));
     const { Env, Cmd, Labels, ExposedPorts, WorkingDir } = config.config;

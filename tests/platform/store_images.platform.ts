@@ -4,7 +4,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { parsePlatform } from "../../src/oci/platform.ts";
 import { resolveImage } from "../../src/source/image.ts";
 import { ImageStore } from "../../src/store/images.ts";
-import { pullImage } from "../../src/store/pull.ts";
+import { pullImage } from "../../src/transfer/pull.ts";
 import { assertTree, CACHE, image, must, referenceTree, REPOSITORY, run, Work } from "./harness.ts";
 
 const AMD64 = parsePlatform("linux/amd64");
@@ -76,7 +76,7 @@ Deno.test("what skopeo copies into a store is an image of it, and survives ours"
   const store = new ImageStore(work.path("store"));
   await store.initialize();
   await skopeo("copy", "--quiet", await image("base"), `oci:${store.path}:base`);
-  const { digest } = await resolveImage("docker.io/library/base", AMD64, store.path);
+  const { digest } = await resolveImage("docker.io/library/base", AMD64, { store: store.path });
   const pulled = await pull(store, await image("debian"), "debian");
   const { images, problems } = await store.list();
   assertEquals(problems, []);

@@ -27,7 +27,7 @@ async function withArchive(
   await withDirectory(async (dir) => {
     const reference = dockerArchive(`${dir}/a.tar`, { layers: [BASE, TOP], ...spec });
     await test(async (suffix = "") => {
-      using source = openSource(parseReference(reference + suffix)) as DockerSource;
+      await using source = openSource(parseReference(reference + suffix)) as DockerSource;
       return await source.image();
     }, reference);
   });

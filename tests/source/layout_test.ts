@@ -35,7 +35,7 @@ async function withLayout(
 Deno.test("documents and layers of a layout are found and verified", async () => {
   for (const algorithm of ["sha256", "sha512"] as const) {
     await withLayout({ algorithm }, async (open, image) => {
-      using source = open();
+      await using source = open();
       const [manifest] = await source.index();
       assertEquals(manifest?.digest as string, image.manifestDigest);
       const bytes = await source.document(manifest!);

@@ -159,7 +159,7 @@ Deno.test("whoever reads while others tag finds a whole index.json", async () =>
     await child.stdout.getReader().read();
     for (let i = 0; i < 600; i++) {
       assertEquals(store.find("first").length, 1);
-      const { digest } = await resolveImage("first", AMD64, dir);
+      const { digest } = await resolveImage("first", AMD64, { store: dir });
       assertEquals(digest as string, manifestDigest);
     }
     child.kill("SIGKILL");

@@ -22,7 +22,7 @@ async function makeRoot(dir: string): Promise<string> {
 
 const squash = async (store: ImageStore, reference: string, more: Partial<SquashOptions>) =>
   await squashImage(store, {
-    image: await resolveImage(reference, AMD64, store.path),
+    image: await resolveImage(reference, AMD64, { store: store.path }),
     root: `${store.path}.root`,
     name: "flat",
     engine: "wasm",
@@ -46,7 +46,7 @@ Deno.test("an image is squashed to one layer, with its config but for the layers
     const flat = await squash(store, source.reference, { name: "docker.io/library/flat:1" });
     assertEquals([flat.name, flat.tag, flat.layers, flat.warnings], ["flat", "1", 1, []]);
     assertEquals([flat.copied.blobs, flat.copied.bytes, flat.reused.blobs], [3, flat.bytes, 0]);
-    const image = await resolveImage("flat:1", AMD64, dir);
+    const image = await resolveImage("flat:1", AMD64, { store: dir });
     assertEquals([image.digest, image.configDigest], [flat.digest, flat.configDigest]);
     assertEquals(image.config.rootfs.diffIds, [flat.diffId]);
     const oci = "application/vnd.oci.image";
@@ -79,7 +79,7 @@ Deno.test("an epoch is the date of the image, and no time in it is later", async
     await makeRoot(dir);
     const reference = dockerArchive(`${dir}.tar`, { layers: LAYERS });
     const flat = await squash(store, reference, { epoch: 1_700_000_000, level: 0 });
-    const image = await resolveImage("flat", AMD64, dir);
+    const image = await resolveImage("flat", AMD64, { store: dir });
     assertEquals(image.config.created, "2023-11-14T22:13:20Z");
     assertEquals(image.config.history[0]?.created, "2023-11-14T22:13:20Z");
     assertEquals(image.layers[0]?.digest, flat.diffId);
@@ -89,7 +89,7 @@ Deno.test("an epoch is the date of the image, and no time in it is later", async
     assertEquals(lines.map((line) => /2023-11-14 22:13:20/.test(line)), [true, true, true]);
     // Without any date there is none.
     await squash(store, reference, { name: "undated" });
-    const undated = await resolveImage("undated", AMD64, dir);
+    const undated = await resolveImage("undated", AMD64, { store: dir });
     assertEquals([undated.config.created, undated.config.history], [undefined, [
       { createdBy: "layerfs squash", emptyLayer: false },
     ]]);

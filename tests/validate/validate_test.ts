@@ -150,7 +150,7 @@ Deno.test("what there is not cannot be validated", () =>
       [`oci:${plain}`, "image-invalid"],
       [`oci-archive:${root}/none.tar`, "not-found"],
       [`docker-archive:${plain}`, "image-invalid"],
-      ["docker://example.com/image", "not-found"],
+      ["docker://example.com/image", "permission-missing"],
       ["image", "not-found"],
       ["oci:", "usage"],
     ];

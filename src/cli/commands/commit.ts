@@ -8,6 +8,7 @@ import { commitContainer } from "../../container/commit.ts";
 import { fullName } from "../../container/images.ts";
 import { formatPlatform } from "../../oci/platform.ts";
 import type { Context, Input, Outcome } from "../context.ts";
+import { registryAccess } from "../registry_access.ts";
 import { sourceDate } from "../source_date.ts";
 import type { SPECS } from "../specs.ts";
 import { storeWork } from "../store_work.ts";
@@ -23,6 +24,7 @@ export async function commit(
   const epoch = sourceDate(context.io);
   const committed = await commitContainer({
     ...storeWork(context),
+    ...registryAccess(values, context),
     id,
     name,
     author,

@@ -8,6 +8,7 @@ import { describeImage, inspectContainer, inspectImage } from "../../container/i
 import { getLayer } from "../../container/layers.ts";
 import { findSubject, isName } from "../../container/subject.ts";
 import type { Context, Input, Outcome } from "../context.ts";
+import { type RegistryAccess, registryAccess } from "../registry_access.ts";
 import type { SPECS } from "../specs.ts";
 
 /** Shows an image, a container or a layer as JSON, with `--json` and without. */
@@ -15,19 +16,21 @@ export async function inspect(
   { values, operands }: Input<(typeof SPECS)["inspect"]["options"]>,
   context: Context,
 ): Promise<Outcome> {
-  const document = await find(operands[0] ?? "", values.platform, context);
+  const { platform } = values;
+  const { registry } = registryAccess(values, context);
+  const document = await find(operands[0] ?? "", { platform, registry }, context);
   return { document, text: JSON.stringify(document, null, 2) + "\n" };
 }
 
 async function find(
   subject: string,
-  platform: string | undefined,
+  how: { readonly platform: string | undefined } & RegistryAccess,
   context: Context,
 ): Promise<unknown> {
   // An image elsewhere takes no store, nor what it takes to find one.
-  if (!isName(subject)) return await inspectImage(subject, { platform });
+  if (!isName(subject)) return await inspectImage(subject, how);
   const store = context.store();
-  const found = await findSubject({ store: store.store, platform }, subject);
+  const found = await findSubject({ store: store.store, ...how }, subject);
   switch (found.kind) {
     case "layer":
       return await getLayer(store, found.chainId);

@@ -6,6 +6,7 @@
 
 import { mount as mountSubject } from "../../container/mount.ts";
 import type { Context, Input, Outcome } from "../context.ts";
+import { registryAccess } from "../registry_access.ts";
 import type { SPECS } from "../specs.ts";
 import { storeWork } from "../store_work.ts";
 
@@ -15,7 +16,7 @@ export async function mount(
   context: Context,
 ): Promise<Outcome> {
   const path = await mountSubject(
-    { ...storeWork(context), platform: values.platform },
+    { ...storeWork(context), ...registryAccess(values, context), platform: values.platform },
     operands[0] ?? "",
   );
   return { document: { path }, text: `${path}\n` };

@@ -8,6 +8,7 @@ import { fullName } from "../../container/images.ts";
 import { pull as pullImage } from "../../container/pull.ts";
 import { formatPlatform } from "../../oci/platform.ts";
 import type { Context, Input, Outcome } from "../context.ts";
+import { pullAccess } from "../registry_access.ts";
 import type { SPECS } from "../specs.ts";
 import { storeWork } from "../store_work.ts";
 import { formatBytes } from "../style.ts";
@@ -20,13 +21,19 @@ export async function pull(
   const pulled = await pullImage({
     ...storeWork(context),
     image: operands[0] ?? "",
+    ...pullAccess(values, context),
     as: values.as,
+    all: values.all,
     platform: values.platform,
   });
   const { copied, reused, digest } = pulled;
   return {
-    document: { ...pulled, platform: formatPlatform(pulled.platform) },
+    document: {
+      ...pulled,
+      platform: pulled.platform === null ? null : formatPlatform(pulled.platform),
+    },
     text: `${digest}\n`,
+    warnings: pulled.warnings,
     remark: `image ${fullName(pulled)}: ${copied.blobs} blobs copied ` +
       `(${formatBytes(copied.bytes)}), ${reused.blobs} were there`,
   };

@@ -8,6 +8,7 @@ import { fullName } from "../../container/images.ts";
 import { squash as squashImage } from "../../container/squash.ts";
 import { formatPlatform } from "../../oci/platform.ts";
 import type { Context, Input, Outcome } from "../context.ts";
+import { registryAccess } from "../registry_access.ts";
 import type { SPECS } from "../specs.ts";
 import { sourceDate } from "../source_date.ts";
 import { storeWork } from "../store_work.ts";
@@ -20,7 +21,12 @@ export async function squash(
 ): Promise<Outcome> {
   const [image = "", name = ""] = operands;
   const epoch = sourceDate(context.io);
-  const work = { ...storeWork(context), epoch, platform: values.platform };
+  const work = {
+    ...storeWork(context),
+    ...registryAccess(values, context),
+    epoch,
+    platform: values.platform,
+  };
   const squashed = await squashImage({ ...work, image, name });
   const { warnings, digest, bytes } = squashed;
   return {

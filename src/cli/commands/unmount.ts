@@ -6,6 +6,7 @@
 
 import { unmount as unmountSubject } from "../../container/mount.ts";
 import type { Context, Input, Outcome } from "../context.ts";
+import { registryAccess } from "../registry_access.ts";
 import type { SPECS } from "../specs.ts";
 import { storeWork } from "../store_work.ts";
 
@@ -15,6 +16,10 @@ export async function unmount(
   context: Context,
 ): Promise<Outcome> {
   const subject = operands[0] ?? "";
-  await unmountSubject({ ...storeWork(context), platform: values.platform }, subject);
+  await unmountSubject({
+    ...storeWork(context),
+    ...registryAccess(values, context),
+    platform: values.platform,
+  }, subject);
   return { document: { unmounted: subject }, text: `${subject}\n` };
 }

@@ -7,6 +7,7 @@
 import { exitStatus } from "../../errors.ts";
 import { validateImage } from "../../validate/validate.ts";
 import type { Context, Input, Outcome } from "../context.ts";
+import { registryAccess } from "../registry_access.ts";
 import type { SPECS } from "../specs.ts";
 import { formatTable } from "../table.ts";
 
@@ -17,10 +18,14 @@ const OUTCOME = 1;
 
 /** Checks an image against every point of the specifications; fails if one MUST is broken. */
 export async function validate(
-  { operands }: Input<(typeof SPECS)["validate"]["options"]>,
+  { values, operands }: Input<(typeof SPECS)["validate"]["options"]>,
   context: Context,
 ): Promise<Outcome> {
-  const document = await validateImage(operands[0] ?? "", context.globals["digest-engine"]);
+  const document = await validateImage(
+    operands[0] ?? "",
+    context.globals["digest-engine"],
+    registryAccess(values, context),
+  );
   const { points, valid } = document;
   const shown = context.globals.quiet
     ? points.filter(({ outcome }) => outcome === "fail" || outcome === "warn")

@@ -1,22 +1,23 @@
 /**
- * The commands for what containers have changed, as entries of the table in specs.ts.
+ * The commands for what containers have changed, as entries of the table in ../specs.ts.
  *
  * @module
  */
 
-import { command, list, text } from "./spec.ts";
+import { command, list, text } from "../spec.ts";
+import { REGISTRY_OPTIONS } from "./options.ts";
 
-export const diff = command({
+const diff = command({
   summary: "List what a container has changed",
   help: "Prints a line for each name that is other than in the image: A is added, M modified, D \
 deleted, with all below it. A container may run meanwhile.",
   operands: { usage: ["ID"], min: 1, max: 1, completes: "container" },
-  options: {},
+  options: REGISTRY_OPTIONS,
   cleansUp: true,
   examples: ["diff web", "diff web --json"],
 });
 
-export const commit = command({
+const commit = command({
   summary: "Make an image of a container",
   help: `Makes a layer of what the container has changed, and an image of that on top of its own, \
 which goes into the store as NAME. Prints the digest. Sockets are left out. A container that runs \
@@ -33,7 +34,11 @@ file in the new layer can have.`,
       "CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR, as in a Dockerfile",
       { short: "c" },
     ),
+    ...REGISTRY_OPTIONS,
   },
   cleansUp: true,
   examples: ["commit web web:2", `commit web web:2 --change 'CMD ["nginx"]' --message "with TLS"`],
 });
+
+/** These commands, in the order in which help lists them. */
+export const CHANGE_SPECS = { diff, commit };

@@ -1,0 +1,57 @@
+/**
+ * Options and words that several commands have.
+ *
+ * @module
+ */
+
+import { choice, flag, text } from "../spec.ts";
+
+/** Options that every command takes, before or after its name. */
+export const GLOBAL_OPTIONS = {
+  store: text("DIR", "where images, layers and containers are kept", {
+    env: "LAYERFS_STORE",
+    completes: "directory",
+  }),
+  driver: choice(["auto", "zfs", "overlay", "directory"], "how they are kept", {
+    env: "LAYERFS_DRIVER",
+  }),
+  dataset: text("POOL/PATH", "the ZFS dataset that holds the store", { env: "LAYERFS_DATASET" }),
+  json: flag("print one JSON document on standard output, errors included"),
+  quiet: flag("print no progress and no warnings, and of lists only the names", { short: "q" }),
+  "no-progress": flag("print no progress; it is shown on terminals only"),
+  "log-level": choice(["error", "warn", "info", "debug"], "what to tell on standard error"),
+  "digest-engine": choice(["wasm", "native"], "what computes the digests"),
+  help: flag("explain a command, or list them all", { short: "h" }),
+  version: flag("print the version"),
+};
+
+/** The platform of an image. */
+export const PLATFORM = text(
+  "OS/ARCH[/VARIANT]",
+  "platform to choose, where the image has several",
+);
+
+/** Options of the commands that may reach a registry. */
+export const REGISTRY_OPTIONS = {
+  "tls-verify": choice(["true", "false"], "whether to check the certificates of registries"),
+  "cert-dir": text("DIR", "certificates for registries (*.crt, *.cert, *.key)", {
+    completes: "directory",
+  }),
+  authfile: text("FILE", "file with the credentials for registries", {
+    completes: "file",
+    env: "REGISTRY_AUTH_FILE",
+  }),
+  creds: text("USER[:PASSWORD]", "credentials for the registry; asked for where not given"),
+};
+
+/** When a registry is asked for the image of a bare name. */
+export const PULL = choice(
+  ["missing", "always", "never"],
+  "when to ask the registry that a bare name implies",
+);
+
+/** What an operand IMAGE may be. */
+export const IMAGE_HELP = `IMAGE is oci:DIR[:TAG|@DIGEST], oci-archive:FILE[:TAG], \
+docker-archive:FILE[:REPO:TAG], docker://HOST/REPO[:TAG][@DIGEST], or a name: of an image of the \
+store, else of the registry that it implies (alpine is docker.io/library/alpine:latest; --pull). An \
+image that stands alone in its directory or archive needs no tag.`;

@@ -1,0 +1,182 @@
+/**
+ * An image in a registry.
+ *
+ * A tag is resolved to a digest first, and what counts from then on is the digest: every document is
+ * verified by it, every blob by whoever reads its stream.
+ *
+ * @module
+ */
+
+import type { BlobStream } from "../blob/content.ts";
+import { LayerfsError } from "../errors.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import { type Digest, digestAlgorithm } from "../oci/digest.ts";
+import { parseLayerMediaType } from "../oci/media_type.ts";
+import type { ImageName } from "../oci/reference.ts";
+import { quote } from "../oci/strict_json.ts";
+import { RegistryClient } from "../registry/client.ts";
+import type { RegistrySettings } from "../registry/settings.ts";
+import { readVerified } from "./document.ts";
+import type { DescriptorSource } from "./source.ts";
+
+/** Bytes of documents that are kept, so that none is fetched twice. */
+const MAX_KEPT_BYTES = 16 * 1024 * 1024;
+
+/** An image in a registry, by its tag or its digest. */
+export class RegistrySource implements DescriptorSource {
+  /** Which of the two kinds of source this is. */
+  readonly kind = "oci";
+  /** As messages name it, such as "docker://docker.io/library/alpine:latest". */
+  readonly reference: string;
+  /** The repository that its blobs are in. */
+  readonly registry: ImageName;
+  readonly #lease: ClientLease;
+  readonly #kept = new Map<Digest, Uint8Array>();
+  #keptBytes = 0;
+
+  /**
+   * Nothing is sent yet, and no setting is looked up.
+   *
+   * @param settings gives what is known of registries
+   */
+  constructor(image: ImageName, settings: () => Promise<RegistrySettings>) {
+    const { host, repository, tag, digest } = image;
+    const version = digest === undefined ? `:${tag}` : `@${digest}`;
+    this.reference = `docker://${host}/${repository}${version}`;
+    this.registry = image;
+    this.#lease = new ClientLease(image, settings);
+  }
+
+  /** A digest says which content is meant: a tag beside it chooses nothing more. */
+  async index(): Promise<readonly Descriptor[]> {
+    const { tag = "latest", digest } = this.registry;
+    return await this.#lease.use(async (client) => {
+      const resolved = digest ?? (await client.resolve(tag))?.digest;
+      const found = await client.manifest(resolved ?? tag);
+      this.#keep(found.digest, found.bytes);
+      const { mediaType, bytes } = found;
+      return [{ mediaType, digest: found.digest, size: bytes.length }];
+    });
+  }
+
+  async document(descriptor: Descriptor): Promise<Uint8Array> {
+    const { digest, size, data } = descriptor;
+    if (data !== undefined) return readVerified(descriptor, () => missing(descriptor));
+    const kept = this.#kept.get(digest);
+    if (kept?.length === size) return kept;
+    const bytes = await this.#lease.use((client) => client.document(descriptor));
+    this.#keep(digest, bytes);
+    return bytes;
+  }
+
+  /** That a blob is not there shows when its stream is opened. */
+  locate(descriptor: Descriptor): BlobStream {
+    const { digest, size, urls, mediaType } = descriptor;
+    digestAlgorithm(digest);
+    const url = urls?.[0];
+    if (url !== undefined && parseLayerMediaType(mediaType)?.nondistributable === true) {
+      throw new LayerfsError(
+        "image-invalid",
+        `Cannot read ${digest} (${mediaType}) from "${this.reference}": registries do not hand it ` +
+          `on; it may be had from ${quote(url)}`,
+        { digest },
+      );
+    }
+    return { length: size, open: (signal) => this.#stream(descriptor, signal) };
+  }
+
+  /** What refers to a manifest: signatures, attestations and the like. */
+  async referrers(digest: Digest): Promise<readonly Descriptor[]> {
+    return await this.#lease.use((client) => client.referrers(digest));
+  }
+
+  /** Streams of its blobs may be opened after it, too; each then connects anew. */
+  async close(): Promise<void> {
+    await this.#lease.close();
+  }
+
+  /** For `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** A config has been read as a document as a rule. */
+  async *#stream(
+    descriptor: Descriptor,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Uint8Array> {
+    const kept = this.#kept.get(descriptor.digest);
+    if (kept?.length === descriptor.size) yield kept.slice();
+    else yield* this.#lease.stream(descriptor, signal);
+  }
+
+  #keep(digest: Digest, bytes: Uint8Array): void {
+    if (this.#keptBytes + bytes.length > MAX_KEPT_BYTES) return;
+    this.#keptBytes += bytes.length;
+    this.#kept.set(digest, bytes);
+  }
+}
+
+/** Where there is embedded data, nothing is located. */
+function missing({ digest }: Descriptor): never {
+  throw new TypeError(`${digest} is embedded`);
+}
+
+/** A client that is there as long as somebody uses it. */
+class ClientLease {
+  readonly #image: ImageName;
+  readonly #settings: () => Promise<RegistrySettings>;
+  #client: Promise<RegistryClient> | null = null;
+  #users = 0;
+  #isOpen = true;
+
+  constructor(image: ImageName, settings: () => Promise<RegistrySettings>) {
+    this.#image = image;
+    this.#settings = settings;
+  }
+
+  async use<T>(action: (client: RegistryClient) => Promise<T>): Promise<T> {
+    this.#users++;
+    try {
+      return await action(await this.#open());
+    } finally {
+      await this.#release();
+    }
+  }
+
+  async *stream(
+    descriptor: Descriptor,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Uint8Array> {
+    this.#users++;
+    try {
+      const client = await this.#open();
+      yield* client.blob(descriptor, signal);
+    } finally {
+      await this.#release();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false;
+    await this.#disposeUnused();
+  }
+
+  #open(): Promise<RegistryClient> {
+    const open = async () => RegistryClient.open(this.#image, await this.#settings());
+    return this.#client ??= open();
+  }
+
+  async #release(): Promise<void> {
+    this.#users--;
+    await this.#disposeUnused();
+  }
+
+  async #disposeUnused(): Promise<void> {
+    if (this.#isOpen || this.#users > 0 || this.#client === null) return;
+    const client = this.#client;
+    this.#client = null;
+    // Where opening it has failed, whoever wanted it has the error.
+    await client.then((opened) => opened[Symbol.asyncDispose](), () => {});
+  }
+}
