@@ -171,7 +171,4 @@ export type { TarEntryType, TarTime } from "./src/tar/header.ts";
 // Errors.
 export { type ErrorCode, type ErrorData, exitStatus, LayerfsError } from "./src/errors.ts";
 
-if (import.meta.main) {
-  const { main } = await import("./src/cli/main.ts");
-  Deno.exit(await main(Deno.args));
-}
+if (import.meta.main) await import("./src/cli/program.ts");

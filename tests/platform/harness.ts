@@ -140,10 +140,11 @@ export async function layerfsCommand(root = REPOSITORY, deno = Deno.execPath()):
   const tasks = (config as { tasks?: Record<string, string | { command: string }> }).tasks;
   const task = tasks?.layerfs;
   const command = (typeof task === "string" ? task : task?.command ?? "").trim().split(/\s+/);
-  if (command[0] !== "deno" || command.at(-1) !== "mod.ts") {
-    throw new Error(`the task "layerfs" is "${command.join(" ")}", not "deno run … mod.ts"`);
+  const program = "src/cli/program.ts";
+  if (command[0] !== "deno" || command.at(-1) !== program) {
+    throw new Error(`the task "layerfs" is "${command.join(" ")}", not "deno run … ${program}"`);
   }
-  return [deno, ...command.slice(1, -1), `${root}/mod.ts`];
+  return [deno, ...command.slice(1, -1), `${root}/${program}`];
 }
 
 /** What a test reads of `create --json`. */
