@@ -32,6 +32,8 @@ import { recordOptions } from "../src/store/zfs/layer_properties.ts";
 import { imageLayout } from "../tests/fixtures/image.ts";
 import { dir, file, tarball } from "../tests/fixtures/tar.ts";
 import { layerfsCommand, must, run, Work } from "../tests/platform/harness.ts";
+import { median } from "./measure.ts";
+import { count, report } from "./report.ts";
 
 /** A store to be measured. */
 interface Subject {
@@ -45,11 +47,6 @@ type Row = readonly [what: string, milliseconds: number];
 
 /** What is timed in stores that grow. */
 const LISTINGS = [["ps"], ["layers"], ["gc", "--dry-run"], ["df"]] as const;
-
-/** Tells the person who runs this. */
-function report(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-}
 
 /** The command line of layerfs for a store. */
 async function argv(subject: Subject, args: readonly string[]): Promise<string[]> {
@@ -81,11 +78,6 @@ async function remove({ store, dataset }: Subject): Promise<void> {
     if (tries === 20) throw new Error(stderr);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-}
-
-/** The middle one of several figures. */
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN;
 }
 
 /** Milliseconds of one process. */
@@ -205,13 +197,6 @@ async function growth(
     const texts = [...cells, building].map((ms) => `${(ms / 1000).toFixed(2)} s`);
     report(`| ${moreLayers} | ${moreContainers} | ${texts.join(" | ")} |`);
   }
-}
-
-/** A positive number of the command line. */
-function count(name: string, text: unknown, usual: number): number {
-  const value = Number(text ?? usual);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new RangeError(`--${name} takes a positive number: found "${text}"`);
 }
 
 const options = parseArgs(Deno.args, { string: ["rounds", "layers", "containers"] });

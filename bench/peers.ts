@@ -1,20 +1,26 @@
 /**
  * Times `layerfs create` side by side with others that do the same work, on the same image, in turn.
  *
- *     deno task bench:peers [--rounds N] [--write]     (root; N is 5 unless said otherwise)
+ *     deno task bench:peers [--rounds N] [--place tmpfs|ext4|zfs]... [--write]     (root; N is 5)
  *
  * The image is the one of the platform tests (tests/platform/image.sh), copied to a tmpfs that is
- * mounted for this and gone afterwards; everything is unpacked there too, so that no disk is
- * measured. In each round every contestant runs once, in an order that moves on from round to
- * round; removing its result is not timed. Times are of whole processes, from start to exit.
+ * mounted for this and gone afterwards. It is unpacked there too, so that no disk is measured; then
+ * on an ext4 in a file, and on a pool by zfs-fuse. In each round every contestant runs once, in an
+ * order that moves on from round to round; `sync` before it and the removal of its result are not
+ * timed. Times are of whole processes, from start to exit.
  *
  * What each does, as it matters when the figures are read:
  *
- * - layerfs, in its two digest engines: digests and diffIDs checked, one complete tree.
+ * - layerfs, in its two digest engines: digests and diffIDs checked, one complete tree; with the
+ *   overlay driver one tree of its own files for every layer, with the zfs driver one snapshot, and
+ *   layers synced to the disk.
  * - umoci unpack: digests and diffIDs checked, one complete tree (and a manifest of it: mtree).
- * - buildah pull, vfs storage: digests checked, one complete tree for every layer of the image.
+ * - buildah pull, vfs storage: digests checked, one complete tree for every layer of the image;
+ *   `from`, a container, copies one more.
  * - buildah pull, overlay storage: digests checked, one tree of its own files for every layer.
- * - gzip and tar: nothing checked, whiteouts not understood; the least that unpacking costs here.
+ * - gzip and tar: nothing checked, whiteouts not understood.
+ * - the limit: what inflating (node:zlib), SHA-256 of all blobs and tars (node:crypto) and writing
+ *   (tar, from inflated layers) take, each alone and one after the other, divided by the cores.
  *
  * `--write` puts the machine, the versions and all figures into bench/RESULTS.md.
  *
@@ -22,107 +28,126 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { image, layerfsCommand, must, Work } from "../tests/platform/harness.ts";
+import { image, must, Work } from "../tests/platform/harness.ts";
 import {
-  circumstances,
+  buildah,
   type Contestant,
-  type Figures,
-  parseRounds,
-  race,
-  report,
-  roundTable,
-  table,
-} from "./race.ts";
+  gzipAndTar,
+  layerfs,
+  limitParts,
+  type Material,
+  umoci,
+} from "./contestants.ts";
+import { type Cost, inTurn, measure } from "./measure.ts";
+import { comparison, type Figures, rawFigures } from "./peers_report.ts";
+import { makePlace, type PlaceName, PLACES, POOL } from "./places.ts";
+import { circumstances, count, PEER_FACTS, report, writeMarkdown } from "./report.ts";
 
-/** Unpacks every layer of a layout's only image by gzip and tar. */
-const GZIP_AND_TAR = `
-  blobs=$1/blobs/sha256
-  manifest=$(grep -o 'sha256:[0-9a-f]*' "$1/index.json" | head -n 1)
-  # A manifest names its config first, then its layers in their order.
-  grep -o 'sha256:[0-9a-f]*' "$blobs/\${manifest#sha256:}" | tail -n +2 | while read -r layer; do
-    gzip -dc "$blobs/\${layer#sha256:}" |
-      tar -x -C "$2" --numeric-owner -p --xattrs --xattrs-include='*'
-  done`;
-
-/** A buildah with storage of its own. */
-function buildah(driver: string, source: string): Contestant {
-  const base = (out: string) => {
-    const places = ["--root", `${out}/root`, "--runroot", `${out}/run`];
-    return ["buildah", ...places, "--storage-driver", driver];
-  };
-  return {
-    name: `buildah pull (${driver})`,
-    argv: (out) => [...base(out), "pull", "--quiet", source],
-    cleanUp: (out) => [...base(out), "rmi", "--all", "--force"],
-  };
+/** The image, on a tmpfs of its own. */
+async function material(work: Work): Promise<Material> {
+  const original = await image("bench");
+  const disk = await work.tmpfs("image", "25%");
+  const layout = `${disk}/image`;
+  // A layout with this image only: its others are no part of this.
+  const copy = ["skopeo", "--insecure-policy", "copy", "--quiet", original, `oci:${layout}:bench`];
+  await must(copy);
+  const document = async (digest: string) =>
+    JSON.parse(await Deno.readTextFile(`${layout}/blobs/${digest.replace(":", "/")}`));
+  const index = JSON.parse(await Deno.readTextFile(`${layout}/index.json`));
+  const { layers }: { layers: { digest: string }[] } = await document(index.manifests[0].digest);
+  const blobs = layers.map(({ digest }) => `${layout}/blobs/${digest.replace(":", "/")}`);
+  const tars = blobs.map((_, i) => `${disk}/${i}.tar`);
+  for (const [i, blob] of blobs.entries()) {
+    await must(["sh", "-c", 'gzip -dc "$1" >"$2"', "inflate", blob, tars[i]!]);
+  }
+  return { layout, blobs, tars };
 }
 
-/** Everyone who takes part. */
-async function contestants(source: string): Promise<Contestant[]> {
-  const layerfs = await layerfsCommand();
-  const create = (engine: string): Contestant => ({
-    name: `layerfs create (${engine})`,
-    argv: (out) => [
-      ...[...layerfs, "--store", `${out}/store`, "--driver", "directory", "--quiet"],
-      ...["--digest-engine", engine, "create", source],
-    ],
-  });
-  const layout = source.replace(/^oci:/, "").replace(/:[^:]*$/, "");
+/** Everyone who can take part on a filesystem. */
+async function contestants(place: PlaceName, material: Material): Promise<Contestant[]> {
+  const everywhere = [umoci(material), buildah(material, "vfs")];
+  const last = [gzipAndTar(material), ...limitParts(material)];
+  if (place === "zfs") return [...await layerfs(material, "zfs", POOL), ...everywhere, ...last];
   return [
-    create("wasm"),
-    create("native"),
-    {
-      name: "umoci unpack",
-      argv: (out) => ["umoci", "unpack", "--image", source.replace(/^oci:/, ""), `${out}/bundle`],
-    },
-    buildah("vfs", source),
-    buildah("overlay", source),
-    {
-      name: "gzip -dc, tar -x",
-      argv: (out) => ["bash", "-euo", "pipefail", "-c", GZIP_AND_TAR, "unpack", layout, out],
-    },
+    ...await layerfs(material, "directory"),
+    ...await layerfs(material, "overlay"),
+    ...everywhere,
+    buildah(material, "overlay"),
+    ...last,
   ];
 }
 
-/** Runs all rounds on a tmpfs. */
-async function raceOnTmpfs(rounds: number): Promise<Figures> {
+/** What the steps of one contestant cost, each with those before it. */
+async function run(contestant: Contestant, out: string): Promise<[name: string, cost: Cost][]> {
+  await Deno.mkdir(out);
+  await must(["sync", "--file-system", out]);
+  const costs: Cost[] = [];
+  const lines: [string, Cost][] = [];
+  for (const { name, argv } of contestant.steps(out)) {
+    costs.push(await measure(argv));
+    lines.push([name, inTurn(costs)]);
+  }
+  if (contestant.cleanUp) await must(contestant.cleanUp(out));
+  await must(["rm", "-rf", "--one-file-system", out]);
+  return lines;
+}
+
+/** Runs all rounds on one filesystem. */
+async function race(place: PlaceName, material: Material, rounds: number): Promise<Figures> {
   await using work = await Work.create();
-  const original = await image("bench");
-  const disk = await work.tmpfs("bench", "75%");
-  // A layout with this image only: its others are no part of this.
-  await must([
-    "skopeo",
-    "--insecure-policy",
-    "copy",
-    "--quiet",
-    original,
-    `oci:${disk}/image:bench`,
-  ]);
-  return await race(await contestants(`oci:${disk}/image:bench`), rounds, `${disk}/out`);
+  const path = await makePlace(work, place);
+  const field = await contestants(place, material);
+  const names = field.flatMap(({ steps }) => steps("").map(({ name }) => name));
+  const figures = new Map(names.map((name) => [name, [] as Cost[]]));
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < field.length; turn++) {
+      for (const [name, cost] of await run(field[(round + turn) % field.length]!, `${path}/out`)) {
+        figures.get(name)!.push(cost);
+        report(`${place}, round ${round + 1}: ${name.padEnd(38)} ${cost.seconds.toFixed(2)} s`);
+      }
+    }
+  }
+  return figures;
 }
 
-/** The text of RESULTS.md. */
-async function results(figures: Figures): Promise<string> {
-  return [
-    "# `layerfs create` and its peers",
-    "Written by `deno task bench:peers --write`; bench/peers.ts says what is timed and how.",
-    table(figures),
-    "## Circumstances",
-    await circumstances({
-      umoci: "umoci --version",
-      buildah: "buildah --version",
-      tar: "tar --version | head -n 1",
-      gzip: "gzip --version | head -n 1",
-    }),
-    "## Seconds of every round",
-    roundTable(figures),
-  ].join("\n\n") + "\n";
+const options = parseArgs(Deno.args, {
+  string: ["rounds", "place"],
+  collect: ["place"],
+  boolean: ["write"],
+});
+const rounds = count("rounds", options.rounds, 5);
+const named = options.place as string[];
+const wanted: readonly string[] = named.length === 0 ? PLACES : named;
+for (const place of wanted) {
+  if (!(PLACES as readonly string[]).includes(place)) {
+    throw new RangeError(`--place takes ${PLACES.join(", ")}: found "${place}"`);
+  }
 }
-
-const options = parseArgs(Deno.args, { string: ["rounds"], boolean: ["write"] });
-const rounds = parseRounds(options.rounds as string | undefined);
-const figures = await raceOnTmpfs(rounds);
-report(`\n${table(figures)}`);
+const places = PLACES.filter((place) => wanted.includes(place) && (place !== "zfs" || POOL));
+const leftOut = PLACES.filter((place) => !places.includes(place));
+const facts = await circumstances(PEER_FACTS);
+await using work = await Work.create();
+const source = await material(work);
+const results: [PlaceName, Figures][] = [];
+for (const place of places) {
+  const figures = await race(place, source, rounds);
+  results.push([place, figures]);
+  report(`\n${place}:\n\n${comparison(figures)}\n`);
+}
+const missing = leftOut.length === 0 ? [] : [`Not measured in this run: ${leftOut.join(", ")}.`];
+for (const line of missing) report(line);
 if (options.write) {
-  await Deno.writeTextFile(new URL("RESULTS.md", import.meta.url), await results(figures));
+  await writeMarkdown("RESULTS.md", [
+    "# `layerfs create` and its peers",
+    "Written by `deno task bench:peers --write`; bench/peers.ts says what is timed and how. " +
+    `Medians of ${rounds} rounds. The last two columns say it both ways round: how many times as ` +
+    "long as layerfs something takes, and how much of its time layerfs takes.",
+    ...missing,
+    ...results.flatMap(([place, figures]) => [`## On ${place}`, comparison(figures)]),
+    "## Circumstances",
+    facts,
+    "## Every round",
+    "Seconds, processor seconds (user and system), MiB of the largest process at its peak.",
+    ...results.flatMap(([place, figures]) => [`### On ${place}`, rawFigures(figures)]),
+  ]);
 }
