@@ -5,6 +5,7 @@
  */
 
 import { layerfsCommand, REPOSITORY } from "../tests/platform/harness.ts";
+import { bash, destroyDataset, unmountAll } from "./places.ts";
 
 /** A part of a contestant's work. Its cost is that of all parts up to this one. */
 export interface Step {
@@ -49,19 +50,6 @@ const GZIP_AND_TAR = `out=$1; shift
 const TAR = `out=$1; shift
   for layer; do tar -xf "$layer" -C "$out" --numeric-owner -p --xattrs --xattrs-include='*'; done`;
 
-/** Unmounts what layerfs has mounted below a directory: no path of ours has a space in it. */
-const UNMOUNT =
-  `{ grep -o " $1/[^ ]* " /proc/self/mountinfo || true; } | xargs --no-run-if-empty umount`;
-
-/** zfs-fuse needs a moment until an unmounted dataset is not busy any more. */
-const DESTROY = `${UNMOUNT}
-  for try in $(seq 50); do zfs destroy -R -f "$2" 2>"$1.log" && exit 0; sleep 0.1; done
-  cat "$1.log" >&2; exit 1`;
-
-function bash(script: string, ...args: readonly string[]): string[] {
-  return ["bash", "-euo", "pipefail", "-c", script, "bench", ...args];
-}
-
 /** layerfs, in both digest engines. @param pool where the driver is zfs */
 export async function layerfs(
   { layout }: Material,
@@ -84,7 +72,7 @@ export async function layerfs(
           ...["--digest-engine", engine, "create", `oci:${layout}:bench`],
         ],
       }],
-      cleanUp: (out) => driver === "zfs" ? bash(DESTROY, out, dataset) : bash(UNMOUNT, out),
+      cleanUp: (out) => driver === "zfs" ? destroyDataset(out, dataset) : unmountAll(out),
     };
   });
 }

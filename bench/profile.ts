@@ -1,0 +1,117 @@
+/**
+ * Profiles a cold create, in all its threads, for flame graphs.
+ *
+ *     deno task profile [--out DIR] [--engine wasm|native] [--interval MICROSECONDS] [IMAGE]
+ *
+ * DIR (dist/profile) gets
+ *
+ * - `NAME.cpuprofile` of each thread: open it in Chrome's DevTools, VS Code or speedscope;
+ * - `NAME.svg` of each, a flame graph that a browser shows;
+ * - `create.folded`: all threads in one, a line each stack, microseconds behind it, for flamegraph.pl,
+ *   inferno or speedscope. Its outermost frames are the threads. Time in which V8 had nothing to do
+ *   is left out; that in which a thread waits for a ring is below Atomics.wait.
+ *
+ * IMAGE is the hello image where none is given: an image of some hundred MB says more. The container
+ * is made in a store below the temporary directory, which is removed. What `tar` does is in no
+ * profile: it is a process of its own.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { writeHelloLayout } from "../src/hello/hello_image.ts";
+import { layerfsCommand, must } from "../tests/platform/harness.ts";
+import { count, report } from "./report.ts";
+
+/** A profile as V8 writes it (Chrome DevTools protocol, Profiler.Profile). */
+export interface CpuProfile {
+  readonly nodes: readonly {
+    readonly id: number;
+    readonly callFrame: { functionName: string; url: string; lineNumber: number };
+    readonly children?: readonly number[];
+  }[];
+  /** Ids of the nodes that were met, and the microseconds since the one before. */
+  readonly samples: readonly number[];
+  readonly timeDeltas: readonly number[];
+}
+
+/** Frames of no work: V8 had nothing to do, or a thread waited until it was being profiled. */
+const IDLE = new Set(["(idle)", "(root)", "op_worker_maybe_wait_for_debugger"]);
+
+/** Microseconds by stack, the outermost frame, `thread`, first, with semicolons between. */
+export function foldStacks(thread: string, profile: CpuProfile): Map<string, number> {
+  const stacks = new Map<number, string>();
+  const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
+  const isChild = new Set(profile.nodes.flatMap(({ children = [] }) => children));
+  const waiting = profile.nodes.filter(({ id }) => !isChild.has(id)).map(({ id }) =>
+    [id, thread] as const
+  );
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const [id, above] = next;
+    const node = nodes.get(id);
+    if (node === undefined) continue;
+    const { functionName, url, lineNumber } = node.callFrame;
+    const place = url === "" ? "" : ` ${url.replace(/^.*\/(?=[^/]*$)/, "")}:${lineNumber + 1}`;
+    const frame = `${functionName || "(anonymous)"}${place}`.replaceAll(";", ",");
+    const stack = functionName === "(root)" ? above : `${above};${frame}`;
+    if (!IDLE.has(functionName)) stacks.set(id, stack);
+    for (const child of node.children ?? []) waiting.push([child, stack]);
+  }
+  const folded = new Map<string, number>();
+  profile.samples.forEach((id, i) => {
+    const stack = stacks.get(id);
+    const microseconds = Math.max(0, profile.timeDeltas[i] ?? 0);
+    if (stack !== undefined) folded.set(stack, (folded.get(stack) ?? 0) + microseconds);
+  });
+  return folded;
+}
+
+/** Which of our threads a profile is of: the worker's file that occurs in it. */
+export function threadOf(profile: CpuProfile): string {
+  const urls = profile.nodes.map(({ callFrame }) => callFrame.url);
+  const worker = urls.map((url) => /\/(\w+_worker)\.ts$/.exec(url)?.[1]).find((name) => name);
+  return worker ?? "main";
+}
+
+async function profile(): Promise<void> {
+  const options = parseArgs(Deno.args, {
+    string: ["out", "engine", "interval"],
+    default: { engine: "wasm" },
+  });
+  const out = String(options.out ?? new URL("../dist/profile", import.meta.url).pathname);
+  const interval = count("interval", options.interval, 500);
+  const work = await Deno.makeTempDir({ prefix: "layerfs-profile-" });
+  try {
+    await writeHelloLayout(`${work}/hello`);
+    const image = String(options._[0] ?? `oci:${work}/hello`);
+    await Deno.mkdir(out, { recursive: true });
+    for await (const { name } of Deno.readDir(out)) {
+      if (/\.(cpuprofile|svg|folded)$/.test(name)) await Deno.remove(`${out}/${name}`);
+    }
+    const [deno, run, ...rest] = await layerfsCommand();
+    const prof = ["--cpu-prof", `--cpu-prof-dir=${work}/made`, `--cpu-prof-interval=${interval}`];
+    const command = [deno!, run!, ...prof, "--cpu-prof-flamegraph", ...rest];
+    const where = ["--store", `${work}/store`, "--driver", "directory", "--quiet"];
+    await must([...command, ...where, "--digest-engine", String(options.engine), "create", image]);
+    const lines: string[] = [];
+    for await (const { name } of Deno.readDir(`${work}/made`)) {
+      if (!name.endsWith(".cpuprofile")) continue;
+      const found: CpuProfile = JSON.parse(await Deno.readTextFile(`${work}/made/${name}`));
+      const thread = threadOf(found);
+      for (const [stack, microseconds] of foldStacks(thread, found)) {
+        lines.push(`${stack} ${microseconds}\n`);
+      }
+      const stem = name.replace(/\.cpuprofile$/, "");
+      for (const type of ["cpuprofile", "svg"]) {
+        await Deno.copyFile(`${work}/made/${stem}.${type}`, `${out}/${thread}.${type}`);
+      }
+      report(`${out}/${thread}.cpuprofile`);
+    }
+    await Deno.writeTextFile(`${out}/create.folded`, lines.sort().join(""));
+    report(`${out}/create.folded`);
+  } finally {
+    await must(["rm", "-rf", "--one-file-system", work]);
+  }
+}
+
+if (import.meta.main) await profile();

@@ -1,0 +1,157 @@
+/**
+ * How time and memory of `layerfs create` grow: with the number of layers, and with the size of one.
+ *
+ *     deno task bench:scale [--rounds N] [--largest MIB] [--write]     (root; N is 3, MIB is 2048)
+ *
+ * The images are made for this, on a tmpfs: text in base64 of a keystream, one file a layer, which
+ * gzip brings to three quarters. Everything is unpacked on that tmpfs, into a new store each time.
+ *
+ * Layers are not unpacked side by side: the stages of one (read and inflate, digest, write) run in
+ * parallel, and read ahead into the next one. So memory should depend neither on their number nor on
+ * their size. A peak of more than 200 MiB ends this with status 1, after all is measured.
+ *
+ * `--write` puts all figures into bench/SCALE.md.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { imageLayout, type LayerSpec } from "../tests/fixtures/image.ts";
+import { layerfsCommand, must, Work } from "../tests/platform/harness.ts";
+import { type Cost, measure, medianCost } from "./measure.ts";
+import { circumstances, count, report, table, writeMarkdown } from "./report.ts";
+
+/** Resident memory that a create may take at its peak, whatever the image. */
+const MOST_MIB = 200;
+
+/** MiB of each layer of the images with several. */
+const LAYER_MIB = 128;
+
+const ENGINES = ["wasm", "native"] as const;
+
+/** An image to be unpacked. */
+interface Subject {
+  readonly layers: number;
+  readonly mib: number;
+  readonly reference: string;
+}
+
+/** What was measured of it: costs of every round, by digest engine. */
+type Row = readonly [Subject, Record<typeof ENGINES[number], Cost[]>];
+
+/** Writes a layer's blob to $1, and prints its digest, its size and its diffID. $2: MiB, $3: seed. */
+const MAKE_LAYER = `
+  mkdir "$1.tree"
+  head -c $(($2 * 786432)) /dev/zero |
+    openssl enc -aes-128-ctr -K "$(printf %032x "$3")" -iv 00 2>/dev/null |
+    base64 --wrap=0 >"$1.tree/file-$3"
+  tar -C "$1.tree" -c --sort=name --mtime=@0 . | tee >(sha256sum | cut -c1-64 >"$1.diff") |
+    gzip -1 -n >"$1"
+  rm -r "$1.tree"
+  while [ ! -s "$1.diff" ]; do sleep 0.01; done
+  echo "$(sha256sum <"$1" | cut -c1-64) $(stat -c %s "$1") $(cat "$1.diff")"`;
+
+/** Makes an image of `layers` layers, each of `mib` MiB. */
+async function makeImage(directory: string, layers: number, mib: number): Promise<Subject> {
+  const made: [path: string, digest: string, size: number, diffId: string][] = [];
+  for (let layer = 0; layer < layers; layer++) {
+    const path = `${directory}.layer${layer}`;
+    const args = [path, `${mib}`, `${layer + 1}`];
+    const words = await must(["bash", "-euo", "pipefail", "-c", MAKE_LAYER, "layer", ...args]);
+    const [digest = "", size, diffId = ""] = words.trim().split(" ");
+    made.push([path, digest, Number(size), diffId]);
+  }
+  const specs = made.map(([_, digest, size, diffId]): LayerSpec => ({
+    missing: true,
+    compression: "gzip",
+    digest: `sha256:${digest}`,
+    size,
+    diffId: `sha256:${diffId}`,
+  }));
+  const { reference } = imageLayout(directory, { layers: specs });
+  for (const [path, digest] of made) await Deno.rename(path, `${directory}/blobs/sha256/${digest}`);
+  return { layers, mib, reference };
+}
+
+/** One create, into a new store. */
+async function create(work: string, engine: string, subject: Subject): Promise<Cost> {
+  const store = `${work}/store`;
+  const options = ["--store", store, "--driver", "directory", "--quiet", "--digest-engine", engine];
+  const cost = await measure([...await layerfsCommand(), ...options, "create", subject.reference]);
+  await must(["rm", "-rf", "--one-file-system", store]);
+  return cost;
+}
+
+/** Measures one image; it is gone afterwards. */
+async function measureImage(disk: string, layers: number, mib: number): Promise<Row> {
+  const directory = `${disk}/image`;
+  const subject = await makeImage(directory, layers, mib);
+  const costs: Row[1] = { wasm: [], native: [] };
+  for (let round = 0; round < rounds; round++) {
+    for (const engine of ENGINES) costs[engine].push(await create(disk, engine, subject));
+  }
+  await must(["rm", "-rf", directory]);
+  return [subject, costs];
+}
+
+function tableOf(rows: readonly Row[]): string {
+  const head = ["layers", "MiB each", "digests", "median", "MiB/s", "processor", "highest peak"];
+  return table(
+    head,
+    rows.flatMap(([{ layers, mib }, costs]) =>
+      ENGINES.map((engine) => {
+        const { seconds, cpuSeconds } = medianCost(costs[engine]);
+        const peak = Math.max(...costs[engine].map(({ peakMiB }) => peakMiB));
+        return [
+          `${layers}`,
+          `${mib}`,
+          engine,
+          `${seconds.toFixed(2)} s`,
+          (layers * mib / seconds).toFixed(0),
+          `${cpuSeconds.toFixed(2)} s`,
+          `${peak.toFixed(0)} MiB`,
+        ];
+      })
+    ),
+  );
+}
+
+const options = parseArgs(Deno.args, { string: ["rounds", "largest"], boolean: ["write"] });
+const rounds = count("rounds", options.rounds, 3);
+const largest = count("largest", options.largest, 2048);
+const facts = await circumstances();
+const byNumber: Row[] = [];
+const bySize: Row[] = [];
+{
+  await using work = await Work.create();
+  const disk = await work.tmpfs("scale", "75%");
+  for (const layers of [1, 2, 4, 8].filter((layers) => layers * LAYER_MIB <= largest)) {
+    byNumber.push(await measureImage(disk, layers, LAYER_MIB));
+  }
+  for (let mib = 64; mib <= largest; mib *= 2) bySize.push(await measureImage(disk, 1, mib));
+}
+const peaks = [...byNumber, ...bySize].flatMap(([_, costs]) =>
+  ENGINES.flatMap((engine) => costs[engine].map(({ peakMiB }) => peakMiB))
+);
+const highest = Math.max(...peaks);
+const isWithin = highest <= MOST_MIB;
+const verdict = `The highest peak of all creates is ${highest.toFixed(0)} MiB, which is ` +
+  `${isWithin ? "within" : "MORE THAN"} the ${MOST_MIB} MiB that a create may take.`;
+report(`\n${tableOf(byNumber)}\n\n${tableOf(bySize)}\n\n${verdict}`);
+if (options.write) {
+  await writeMarkdown("SCALE.md", [
+    "# Time and memory of `layerfs create` as images grow",
+    "Written by `deno task bench:scale --write`; bench/scale.ts says what is timed and how. " +
+    `Driver directory, tmpfs, medians of ${rounds} rounds; of memory, the highest.`,
+    verdict,
+    "## More layers",
+    "The stages of one layer run in parallel and read ahead into the next; the layers themselves " +
+    "are written one after the other.",
+    tableOf(byNumber),
+    "## One layer, larger",
+    tableOf(bySize),
+    "## Circumstances",
+    facts,
+  ]);
+}
+if (!isWithin) Deno.exit(1);
