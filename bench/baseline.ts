@@ -5,7 +5,7 @@
  * @module
  */
 
-import { median } from "./measure.ts";
+import { median } from "./median.ts";
 
 /** One ratio as it was, and how far its values lay apart: (highest - lowest) / median. */
 export interface BaselineRatio {

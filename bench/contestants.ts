@@ -4,7 +4,7 @@
  * @module
  */
 
-import { layerfsCommand, REPOSITORY } from "../tests/platform/harness.ts";
+import { layerfsCommand } from "../tests/platform/harness.ts";
 import { bash, destroyDataset, unmountAll } from "./places.ts";
 
 /** A part of a contestant's work. Its cost is that of all parts up to this one. */
@@ -112,7 +112,7 @@ export function gzipAndTar({ blobs }: Material): Contestant {
 /** The parts of the limit, each alone. */
 export function limitParts({ blobs, tars }: Material): Contestant[] {
   const part = (what: string, files: readonly string[]) => {
-    const program = `${REPOSITORY}/bench/limit.ts`;
+    const program = new URL("./limit.ts", import.meta.url).pathname;
     const flags = ["--quiet", "--allow-read", "--allow-env"];
     return [Deno.execPath(), "run", ...flags, program, what, ...files];
   };

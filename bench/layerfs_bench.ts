@@ -32,7 +32,7 @@ import { recordOptions } from "../src/store/zfs/layer_properties.ts";
 import { imageLayout } from "../tests/fixtures/image.ts";
 import { dir, file, tarball } from "../tests/fixtures/tar.ts";
 import { layerfsCommand, must, run, Work } from "../tests/platform/harness.ts";
-import { median } from "./measure.ts";
+import { median } from "./median.ts";
 import { count, report } from "./report.ts";
 
 /** A store to be measured. */

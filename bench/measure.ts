@@ -5,6 +5,7 @@
  */
 
 import { must } from "../tests/platform/harness.ts";
+import { median } from "./median.ts";
 
 /** What one process, with all those that it has waited for, has cost. */
 export interface Cost {
@@ -38,15 +39,6 @@ export function inTurn(costs: readonly Cost[]): Cost {
     cpuSeconds: all.cpuSeconds + one.cpuSeconds,
     peakMiB: Math.max(all.peakMiB, one.peakMiB),
   }));
-}
-
-/** The middle one of several figures, or the mean of the two in the middle. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const low = sorted[Math.ceil(middle) - 1] ?? NaN;
-  const high = sorted[Math.floor(middle)] ?? NaN;
-  return (low + high) / 2;
 }
 
 /** The medians of each kind of cost. */

@@ -11,7 +11,7 @@ import { imageLayout } from "../tests/fixtures/image.ts";
 import { dir, file, tarball, whiteout } from "../tests/fixtures/tar.ts";
 import { layerfsCommand, must, Work } from "../tests/platform/harness.ts";
 import { gzipAndTar, layerfs, type Material } from "./contestants.ts";
-import { median } from "./measure.ts";
+import { median } from "./median.ts";
 import { measureSha256 } from "./sha256_rates.ts";
 import { manyEntries, scan } from "./tar_scan.ts";
 
