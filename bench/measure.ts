@@ -1,5 +1,6 @@
 /**
- * What a process costs: wall time, processor time and memory, by GNU time (Debian package time).
+ * What a process costs: wall time, processor time and memory, by bash and GNU time (Debian package
+ * time).
  *
  * @module
  */
@@ -11,24 +12,34 @@ import { median } from "./median.ts";
 export interface Cost {
   /** From start to exit. */
   readonly seconds: number;
-  /** Of all cores, user and system, in hundredths. Not that of daemons, as zfs-fuse. */
+  /** Of all cores, user and system. Not that of daemons, as zfs-fuse. */
   readonly cpuSeconds: number;
   /** The most memory, resident, that the largest one of the processes had at a time. */
   readonly peakMiB: number;
 }
 
+/** GNU time cuts off below 10 ms; bash does not, but knows nothing of memory. */
+const TIMED = `exec 3>&2
+  TIMEFORMAT="%3U %3S"
+  { time /usr/bin/time --quiet --format %M --output "$1/peak" "\${@:2}" 2>&3; } 2>"$1/times"`;
+
 /** Runs a program that must succeed. */
 export async function measure(argv: readonly string[]): Promise<Cost> {
-  const file = await Deno.makeTempFile({ prefix: "layerfs-bench-" });
+  const directory = await Deno.makeTempDir({ prefix: "layerfs-bench-" });
   try {
     const start = performance.now();
-    await must(["/usr/bin/time", "--format", "%U %S %M", "--output", file, ...argv]);
+    await must(["bash", "-c", TIMED, "measure", directory, ...argv]);
     const seconds = (performance.now() - start) / 1000;
-    const numbers = (await Deno.readTextFile(file)).trim().split(" ").map(Number);
-    const [user = NaN, system = NaN, kibibytes = NaN] = numbers;
-    return { seconds, cpuSeconds: user + system, peakMiB: kibibytes / 1024 };
+    const read = (name: string) => Deno.readTextFile(`${directory}/${name}`);
+    const [user = NaN, system = NaN] = (await read("times")).trim().split(" ").map(Number);
+    const peakMiB = Number(await read("peak")) / 1024;
+    const figures = { seconds, cpuSeconds: user + system, peakMiB };
+    if (Object.values(figures).some(Number.isNaN)) {
+      throw new Error("Cannot read what time has said");
+    }
+    return figures;
   } finally {
-    await Deno.remove(file);
+    await Deno.remove(directory, { recursive: true });
   }
 }
 
