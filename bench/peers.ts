@@ -22,7 +22,8 @@
  * - the limit: what inflating (node:zlib), SHA-256 of all blobs and tars (node:crypto) and writing
  *   (tar, from inflated layers) take, each alone and one after the other, divided by the cores.
  *
- * `--write` puts the machine, the versions and all figures into bench/RESULTS.md.
+ * `--write` puts the machine, the versions and all figures into bench/RESULTS.md, and the ratios
+ * into docs/performance.md.
  *
  * @module
  */
@@ -39,9 +40,16 @@ import {
   umoci,
 } from "./contestants.ts";
 import { type Cost, inTurn, measure } from "./measure.ts";
-import { comparison, type Figures, rawFigures } from "./peers_report.ts";
+import { comparison, type Figures, rawFigures, shortComparison } from "./peers_report.ts";
 import { makePlace, type PlaceName, PLACES, POOL } from "./places.ts";
-import { circumstances, count, PEER_FACTS, report, writeMarkdown } from "./report.ts";
+import {
+  circumstances,
+  count,
+  fillPerformance,
+  PEER_FACTS,
+  report,
+  writeMarkdown,
+} from "./report.ts";
 
 /** The image, on a tmpfs of its own. */
 async function material(work: Work): Promise<Material> {
@@ -150,4 +158,5 @@ if (options.write) {
     "Seconds, processor seconds (user and system), MiB of the largest process at its peak.",
     ...results.flatMap(([place, figures]) => [`### On ${place}`, rawFigures(figures)]),
   ]);
+  await fillPerformance("peers", shortComparison(results));
 }

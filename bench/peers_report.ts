@@ -62,3 +62,37 @@ export function rawFigures(figures: Figures): string {
   ]);
   return table(["", ...first.map((_, round) => `${round + 1}`)], rows);
 }
+
+/** Whom docs/performance.md compares layerfs with, if they have taken part. */
+const SHORT = [
+  ...["umoci unpack", "buildah pull (overlay)", "buildah pull + from (overlay)"],
+  ...["buildah pull (vfs)", "gzip -dc, tar -x"],
+];
+
+/** For docs/performance.md: how many times as long as layerfs (wasm; native) others take. */
+export function shortComparison(results: readonly (readonly [place: string, Figures])[]): string {
+  const ratios = (figures: Figures, seconds: number) =>
+    [WASM, NATIVE].map((name) => (seconds / medianOf(figures, name)).toFixed(2)).join("; ");
+  const rows = SHORT.map((name) => [
+    name,
+    ...results.map(([_, figures]) =>
+      figures.has(name) ? ratios(figures, medianOf(figures, name)) : "-"
+    ),
+  ]);
+  rows.push([
+    "the limit",
+    ...results.map(([_, figures]) => ratios(figures, limitSeconds(figures))),
+  ]);
+  const processor = results.map(([_, figures]) =>
+    ratiosOfProcessor(figures.get("umoci unpack") ?? [], figures)
+  );
+  rows.push(["umoci unpack, processor time", ...processor]);
+  return table(["", ...results.map(([place]) => place)], rows);
+}
+
+function ratiosOfProcessor(other: readonly Cost[], figures: Figures): string {
+  const { cpuSeconds } = medianCost(other);
+  return [WASM, NATIVE].map((name) =>
+    (cpuSeconds / medianCost(figures.get(name) ?? []).cpuSeconds).toFixed(2)
+  ).join("; ");
+}

@@ -60,3 +60,20 @@ export async function writeMarkdown(name: string, parts: readonly string[]): Pro
   await Deno.writeTextFile(path, parts.join("\n\n") + "\n");
   await must([Deno.execPath(), "fmt", "--quiet", path]);
 }
+
+/**
+ * Puts text into docs/performance.md, between the comments that name its place:
+ * `<!-- place -->` and `<!-- /place -->`.
+ */
+export async function fillPerformance(place: string, text: string): Promise<void> {
+  const path = new URL("../docs/performance.md", import.meta.url).pathname;
+  const old = await Deno.readTextFile(path);
+  const [begin, end] = [`<!-- ${place} -->`, `<!-- /${place} -->`];
+  const [from, to] = [old.indexOf(begin), old.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`Cannot fill ${path}: it has no "${begin}"`);
+  await Deno.writeTextFile(
+    path,
+    `${old.slice(0, from + begin.length)}\n\n${text}\n\n${old.slice(to)}`,
+  );
+  await must([Deno.execPath(), "fmt", "--quiet", path]);
+}

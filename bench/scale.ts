@@ -10,7 +10,7 @@
  * parallel, and read ahead into the next one. So memory should depend neither on their number nor on
  * their size. A peak of more than 200 MiB ends this with status 1, after all is measured.
  *
- * `--write` puts all figures into bench/SCALE.md.
+ * `--write` puts all figures into bench/SCALE.md, and the highest peak into docs/performance.md.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { imageLayout, type LayerSpec } from "../tests/fixtures/image.ts";
 import { layerfsCommand, must, Work } from "../tests/platform/harness.ts";
 import { type Cost, measure, medianCost } from "./measure.ts";
-import { circumstances, count, report, table, writeMarkdown } from "./report.ts";
+import { circumstances, count, fillPerformance, report, table, writeMarkdown } from "./report.ts";
 
 /** Resident memory that a create may take at its peak, whatever the image. */
 const MOST_MIB = 200;
@@ -153,5 +153,6 @@ if (options.write) {
     "## Circumstances",
     facts,
   ]);
+  await fillPerformance("memory", verdict);
 }
 if (!isWithin) Deno.exit(1);

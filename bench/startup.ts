@@ -5,7 +5,7 @@
  *
  * All run once a round, in turn. What is loaded by the way is measured by `deno eval` of its import.
  * The compiled binary takes part where `deno task compile` has made one. `--write` puts all figures
- * into bench/STARTUP.md.
+ * into bench/STARTUP.md and docs/performance.md.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { layerfsCommand, REPOSITORY } from "../tests/platform/harness.ts";
 import { type Cost, measure } from "./measure.ts";
 import { median } from "./median.ts";
-import { circumstances, count, report, table, writeMarkdown } from "./report.ts";
+import { circumstances, count, fillPerformance, report, table, writeMarkdown } from "./report.ts";
 
 /** Who starts, the reference first. */
 async function contenders(): Promise<[name: string, argv: readonly string[]][]> {
@@ -93,4 +93,5 @@ if (options.write) {
     "## Circumstances",
     facts,
   ]);
+  await fillPerformance("startup", result);
 }
