@@ -6,6 +6,8 @@
  */
 
 import { must } from "../tests/platform/harness.ts";
+import { median } from "./median.ts";
+import { report } from "./report.ts";
 
 /** One who takes part. */
 export interface Contestant {
@@ -53,15 +55,6 @@ async function time(contestant: Contestant, out: string): Promise<number> {
   return seconds;
 }
 
-/** The middle one of several figures, or the mean of the two in the middle. */
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const low = sorted[Math.ceil(middle) - 1] ?? NaN;
-  const high = sorted[Math.floor(middle)] ?? NaN;
-  return (low + high) / 2;
-}
-
 /** Medians, and how many times as long as the first contestant each takes, as a Markdown table. */
 export function table(figures: Figures): string {
   const [first] = figures.values();
@@ -77,28 +70,6 @@ export function table(figures: Figures): string {
   return lines.join("\n");
 }
 
-/** Where and with what this was measured, as Markdown: the machine, and `programs` beside it. */
-export async function circumstances(
-  programs: Readonly<Record<string, string>>,
-): Promise<string> {
-  const facts = {
-    Date: "date -u +%F",
-    Processor: "grep -m 1 'model name' /proc/cpuinfo | cut -d : -f 2; echo ', cores:'; nproc",
-    "SHA instructions": "grep -qw sha_ni /proc/cpuinfo && echo yes || echo no",
-    Memory: "grep MemTotal /proc/meminfo | awk '{printf \"%.0f GiB\", $2 / 1048576}'",
-    Kernel: "uname -sr",
-    System: ". /etc/os-release; echo $PRETTY_NAME",
-    ...programs,
-    layerfs: "git rev-parse --short HEAD 2>/dev/null || echo unknown",
-  };
-  const lines = [`- Deno: ${Deno.version.deno}`];
-  for (const [name, command] of Object.entries(facts)) {
-    const output = await must(["bash", "-c", command]);
-    lines.push(`- ${name}: ${output.trim().replace(/\s+/g, " ")}`);
-  }
-  return lines.join("\n");
-}
-
 /** The seconds of every round, as a Markdown table. */
 export function roundTable(figures: Figures): string {
   const raw = [...figures].map(([name, values]) =>
@@ -107,16 +78,4 @@ export function roundTable(figures: Figures): string {
   const rounds = [...figures.values()][0]?.map((_, index) => index + 1) ?? [];
   return [`| | ${rounds.join(" | ")} |`, `|---|${rounds.map(() => "--:|").join("")}`, ...raw]
     .join("\n");
-}
-
-/** A number of rounds from the command line. */
-export function parseRounds(text: string | undefined): number {
-  const rounds = Number(text ?? 5);
-  if (Number.isSafeInteger(rounds) && rounds >= 1) return rounds;
-  throw new RangeError(`--rounds takes a positive number: found "${text}"`);
-}
-
-/** Tells the person who runs this. */
-export function report(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }

@@ -25,16 +25,8 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { image, layerfsCommand, must, Work } from "../tests/platform/harness.ts";
 import { RegistryServer } from "../tests/platform/registry_server.ts";
-import {
-  circumstances,
-  type Contestant,
-  type Figures,
-  parseRounds,
-  race,
-  report,
-  roundTable,
-  table,
-} from "./race.ts";
+import { type Contestant, type Figures, race, roundTable, table } from "./race.ts";
+import { circumstances, count, report } from "./report.ts";
 
 /** What a run of the benchmark found. */
 interface Found {
@@ -143,7 +135,7 @@ async function results(found: Found): Promise<string> {
 
 if (import.meta.main) {
   const options = parseArgs(Deno.args, { string: ["rounds"], boolean: ["write"] });
-  const found = await raceOnTmpfs(parseRounds(options.rounds as string | undefined));
+  const found = await raceOnTmpfs(count("rounds", options.rounds, 5));
   report(`\n${table(found.figures)}\n\n${memory(found)}`);
   if (options.write) {
     await Deno.writeTextFile(new URL("REGISTRY.md", import.meta.url), await results(found));

@@ -24,30 +24,31 @@ export function count(option: string, text: unknown, usual: number): number {
   throw new RangeError(`--${option} takes a positive number: found "${text}"`);
 }
 
-const FACTS: readonly (readonly [string, string])[] = [
-  ["Date", "date -u +%F"],
-  ["Processor", "grep -m 1 'model name' /proc/cpuinfo | cut -d : -f 2; echo ', cores:'; nproc"],
-  ["SHA instructions", "grep -qw sha_ni /proc/cpuinfo && echo yes || echo no"],
-  ["Memory", "grep MemTotal /proc/meminfo | awk '{printf \"%.0f GiB\", $2 / 1048576}'"],
-  ["Load of the minute before", "cut -d ' ' -f 1 /proc/loadavg"],
-  ["Kernel", "uname -sr"],
-  ["System", ". /etc/os-release; echo $PRETTY_NAME"],
-  ["layerfs", "git rev-parse --short HEAD 2>/dev/null || echo unknown"],
-];
+/** Commands that tell of the machine. */
+const FACTS: Readonly<Record<string, string>> = {
+  "Date": "date -u +%F",
+  "Processor": "grep -m 1 'model name' /proc/cpuinfo | cut -d : -f 2; echo ', cores:'; nproc",
+  "SHA instructions": "grep -qw sha_ni /proc/cpuinfo && echo yes || echo no",
+  "Memory": "grep MemTotal /proc/meminfo | awk '{printf \"%.0f GiB\", $2 / 1048576}'",
+  "Load of the minute before": "cut -d ' ' -f 1 /proc/loadavg",
+  "Kernel": "uname -sr",
+  "System": ". /etc/os-release; echo $PRETTY_NAME",
+  "layerfs": "git rev-parse --short HEAD 2>/dev/null || echo unknown",
+};
 
-/** Versions of the programs that take part in {@linkcode file://./peers.ts}. */
-export const PEER_FACTS: typeof FACTS = [
-  ["umoci", "umoci --version"],
-  ["buildah", "buildah --version"],
-  ["tar", "tar --version | head -n 1"],
-  ["gzip", "gzip --version | head -n 1"],
-  ["zfs-fuse", "dpkg-query -W -f '${Version}' zfs-fuse 2>/dev/null || echo not installed"],
-];
+/** Versions of the programs that take part in bench/peers.ts. */
+export const PEER_FACTS: typeof FACTS = {
+  "umoci": "umoci --version",
+  "buildah": "buildah --version",
+  "tar": "tar --version | head -n 1",
+  "gzip": "gzip --version | head -n 1",
+  "zfs-fuse": "dpkg-query -W -f '${Version}' zfs-fuse 2>/dev/null || echo not installed",
+};
 
 /** Where and with what was measured, as a Markdown list. Taken at once, before the measuring. */
-export async function circumstances(more: typeof FACTS = []): Promise<string> {
+export async function circumstances(programs: typeof FACTS = {}): Promise<string> {
   const lines = [`- Deno: ${Deno.version.deno}`];
-  for (const [name, command] of [...FACTS, ...more]) {
+  for (const [name, command] of Object.entries({ ...FACTS, ...programs })) {
     const text = await must(["bash", "-c", command]);
     lines.push(`- ${name}: ${text.trim().replace(/\s+/g, " ")}`);
   }
