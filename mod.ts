@@ -57,7 +57,12 @@ export { type ContainerRow, listContainers } from "./src/container/list.ts";
 export { inspectContainer, inspectImage } from "./src/container/inspect.ts";
 export type { RuntimeName } from "./src/container/runtime.ts";
 export type { ContainerDetails, ImageDetails } from "./src/container/inspect.ts";
-export type { ContainerRecord, ImageRecord, RootfsOrigin } from "./src/container/record.ts";
+export type {
+  ContainerRecord,
+  ContainerSettings,
+  ImageRecord,
+  RootfsOrigin,
+} from "./src/container/record.ts";
 export { type ProgramInfo, type StoreInfo, storeInfo } from "./src/container/info.ts";
 export { mount, type MountOptions, unmount } from "./src/container/mount.ts";
 export type { StoreOptions } from "./src/store/store.ts";
@@ -83,6 +88,13 @@ export {
   type CommittedImage,
 } from "./src/container/commit.ts";
 export type { CommitOptions } from "./src/store/commit.ts";
+export {
+  type RebaseConflict,
+  rebaseContainer,
+  type RebaseOptions,
+  type RebaseResult,
+  type Settlement,
+} from "./src/container/rebase.ts";
 export { squash, type SquashedImage, type SquashImageOptions } from "./src/container/squash.ts";
 export { type GcOptions, removeUnused } from "./src/container/gc.ts";
 export type { GcResult } from "./src/store/gc.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { commit, diff } from "./change_specs.ts";
+import { commit, diff, rebase } from "./change_specs.ts";
 import { choice, command, type CommandSpec, flag, list, text } from "./spec.ts";
 
 /** Options that every command takes, before or after its name. */
@@ -296,6 +296,7 @@ export const SPECS = {
   rmi,
   diff,
   commit,
+  rebase,
   squash,
   layers,
   inspect,
