@@ -9,7 +9,7 @@ import { LayerfsError } from "../errors.ts";
 import { isObject } from "../oci/fields.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import { type ResolvedImage, resolveImage } from "../source/image.ts";
-import { type NewRootfs } from "../store/driver.ts";
+import type { NewRootfs } from "../store/driver.ts";
 import { describeHolders, holdersOf } from "../store/holders.ts";
 import { LayerFS, type Work } from "../store/layerfs.ts";
 import { Replacement } from "../store/replacement.ts";

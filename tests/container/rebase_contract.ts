@@ -1,0 +1,329 @@
+/**
+ * What rebase does, with any driver.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { diffContainer } from "../../src/container/diff.ts";
+import { mount } from "../../src/container/mount.ts";
+import { removeContainers } from "../../src/container/remove.ts";
+import type { Settlement } from "../../src/container/rebase.ts";
+import { LayerfsError } from "../../src/errors.ts";
+import { IS_ROOT, output } from "../fixtures/tree.ts";
+import { bash } from "../store/contract_compare.ts";
+import { randomNumbers, randomScript } from "../store/random_changes.ts";
+import { BASE, CASES, type RebaseCase } from "./rebase_cases.ts";
+import { RebaseGround, type RebaseStore } from "./rebase_ground.ts";
+
+/** Random trees. */
+const TREES = 4;
+
+async function refusal(action: () => Promise<unknown>): Promise<LayerfsError> {
+  return await assertRejects<LayerfsError>(action, LayerfsError);
+}
+
+/** Runs a script of each case in a directory of its own. */
+function inEach(cases: readonly RebaseCase[], script: (one: RebaseCase) => string): string {
+  return cases.map((one, i) => `(cd case${i}\n${script(one)}\n)`).join("\n");
+}
+
+/** `case3: a mode`, for people to read. */
+function legend(cases: readonly RebaseCase[]): string {
+  return cases.map(({ name }, i) => `case${i}: ${name}`).join("\n");
+}
+
+type Row = Readonly<Record<string, string>>;
+
+/** Rows of conflicts by the directory of their case. */
+function byCase(rows: readonly Row[]): string[] {
+  return rows.map(({ ours, theirs, path }) => `${ours} ${theirs} ${path}`).sort();
+}
+
+/** All rules, each in a directory of its own, settled one way. */
+async function settled(
+  ground: RebaseGround,
+  cases: readonly RebaseCase[],
+  settlement: Settlement,
+): Promise<void> {
+  const make = cases.map((_, i) => `mkdir case${i}`).join("\n");
+  const base = await ground.tree(`${make}\n${inEach(cases, () => BASE)}`);
+  const other = await ground.tree(inEach(cases, ({ theirs }) => theirs), base);
+  const target = await ground.image(other);
+  const { rootfs } = await ground.create(await ground.image(base), "web");
+  await bash(rootfs, inEach(cases, ({ ours }) => ours));
+  const before = await ground.read(rootfs);
+  const all = cases.flatMap(({ conflicts = [] }, i) => {
+    return conflicts.map((row) => row.replace("/", `/case${i}/`));
+  }).sort();
+  const isBlocked = settlement === "ours" && cases.some(({ whenOurs }) => whenOurs === null);
+  if (isBlocked || (settlement === "fail" && all.length > 0)) {
+    const error = await refusal(() => ground.rebase("web", target, settlement));
+    assertEquals(error.code, isBlocked ? "unsupported" : "conflict");
+    const rows = error.data.conflicts ?? [];
+    if (!isBlocked) assertEquals(byCase(rows as readonly Row[]), all, legend(cases));
+    assertEquals(await ground.differences(rootfs, before), []);
+  } else {
+    const { conflicts, warnings } = await ground.rebase("web", target, settlement);
+    assertEquals(warnings, []);
+    const rows = conflicts.map(({ path, ours, theirs }) => ({ path, ours, theirs }));
+    assertEquals(byCase(rows), all, legend(cases));
+    assert(conflicts.every((row) => row.settled === settlement));
+    const expected = await ground.tree(
+      inEach(cases, ({ whenOurs, whenTheirs }) => {
+        return (settlement === "theirs" ? whenTheirs : undefined) ?? whenOurs ?? "";
+      }),
+      other,
+    );
+    assertEquals(await ground.differences(rootfs, expected, ["mtime"]), [], legend(cases));
+  }
+  await removeContainers(ground.work, ["web"], false);
+}
+
+async function table(ground: RebaseGround): Promise<void> {
+  const blocked = CASES.filter(({ whenOurs }) => whenOurs === null);
+  const others = CASES.filter(({ whenOurs }) => whenOurs !== null);
+  for (const settlement of ["fail", "theirs"] as const) await settled(ground, CASES, settlement);
+  await settled(ground, others, "ours");
+  for (const one of blocked) await settled(ground, [one], "ours");
+  // Where nothing contradicts, the default does.
+  await settled(ground, CASES.filter(({ conflicts }) => conflicts === undefined), "fail");
+  await ground.assertClean();
+}
+
+/** Onto the very same image, nothing changes, nor does what is known of the changes. */
+async function identity(ground: RebaseGround): Promise<void> {
+  const first = crypto.getRandomValues(new Uint32Array(1))[0]!;
+  for (let seed = first; seed < first + TREES; seed++) {
+    const random = randomNumbers(seed);
+    const image = await ground.image(await ground.tree(randomScript(random, 60, true)));
+    const { rootfs } = await ground.create(image, "web");
+    const script = randomScript(random, 25, true);
+    await bash(rootfs, script);
+    const expected = await ground.read(rootfs);
+    const changes = await diffContainer(ground.work, "web");
+    await ground.rebase("web", image);
+    assertEquals(await ground.differences(rootfs, expected), [], `seed ${seed}:\n${script}`);
+    assertEquals(await diffContainer(ground.work, "web"), changes, `seed ${seed}`);
+    await removeContainers(ground.work, ["web"], false);
+  }
+}
+
+/** What is changed in one directory here and in another there gives both, entry for entry. */
+async function union(ground: RebaseGround): Promise<void> {
+  const first = crypto.getRandomValues(new Uint32Array(1))[0]!;
+  for (let seed = first; seed < first + TREES; seed++) {
+    const random = randomNumbers(seed);
+    const inside = (name: string, count: number) =>
+      `cd ${name}\n${randomScript(random, count, true)}\ncd ..\n`;
+    const make = `mkdir ours theirs\n${inside("ours", 40)}${inside("theirs", 40)}`;
+    const base = await ground.tree(make);
+    const [ours, theirs] = [inside("ours", 25), inside("theirs", 25)];
+    const other = await ground.tree(theirs, base);
+    const { rootfs } = await ground.create(await ground.image(base), "web");
+    await bash(rootfs, ours);
+    const target = await ground.image(other);
+    const { rootfs: there } = await ground.create(target, "other");
+    const isTheirs = (path: string) => /^theirs(\/|$)/.test(path);
+    const expected = new Map([
+      ...[...await ground.read(rootfs)].filter(([path]) => !isTheirs(path)),
+      ...[...await ground.read(there)].filter(([path]) => isTheirs(path)),
+    ]);
+    await ground.rebase("web", target);
+    const found = await ground.differences(rootfs, expected);
+    assertEquals(found, [], `seed ${seed}:\nOURS ${ours}\nTHEIRS ${theirs}`);
+    await removeContainers(ground.work, ["web", "other"], false);
+  }
+}
+
+/** Configuration, volumes, bundle, record. */
+async function settings(ground: RebaseGround): Promise<void> {
+  const tree = await ground.tree("mkdir data old; echo 1 > data/f; echo > old/f");
+  const volumes = (...paths: string[]) => Object.fromEntries(paths.map((path) => [path, {}]));
+  const image = await ground.image(tree, {
+    run: { Env: ["A=1", "B=1"], Volumes: volumes("/old", "/data"), Labels: { v: "1" } },
+  });
+  const other = await ground.image(await ground.tree("mkdir more; echo 2 > data/f", tree), {
+    run: {
+      Env: ["A=2", "B=2"],
+      Cmd: ["new"],
+      WorkingDir: "/more",
+      Volumes: volumes("/data", "/more"),
+      Labels: { v: "2" },
+    },
+  });
+  const bundle = `${ground.path}/bundle`;
+  const made = await ground.create(image, "web", { overrides: { env: ["A=own"] }, bundle });
+  const read = async () => JSON.parse(await Deno.readTextFile(`${made.bundle}/config.json`));
+  const volumeOf = async (path: string) => {
+    const mounts: { source: string; destination: string }[] = (await read()).mounts;
+    return mounts.find(({ destination }) => destination === path)?.source;
+  };
+  const data = await volumeOf("/data");
+  await Deno.writeTextFile(`${made.bundle}/${data}/f`, "mine");
+  const { warnings, image: record } = await ground.rebase("web", other);
+  assertEquals([record.reference, warnings.length], [other, 1]);
+  assertStringIncludes(warnings[0]!, 'no volume "/old"');
+  const config = await read();
+  assertEquals(config.process.args, ["new"]);
+  assertEquals(config.process.cwd, "/more");
+  assert(config.process.env.includes("A=own") && config.process.env.includes("B=2"));
+  assertEquals(config.annotations.v, "2");
+  assertEquals(await volumeOf("/data"), data);
+  assertEquals(await Deno.readTextFile(`${made.bundle}/${data}/f`), "mine");
+  assertEquals(await Deno.readTextFile(`${made.rootfs}/data/f`), "2\n");
+  const more = await volumeOf("/more");
+  assert((await Deno.stat(`${made.bundle}/${more}`)).isDirectory);
+  assertEquals((await Deno.lstat(`${made.bundle}/volumes`)).isDirectory, true);
+  assertEquals([...Deno.readDirSync(`${made.bundle}/volumes`)].length, 3);
+  assertEquals([...Deno.readDirSync(made.bundle)].filter(({ name }) => name.startsWith(".")), []);
+  // Once more, with a config.json that somebody has written to.
+  await Deno.writeTextFile(`${made.bundle}/config.json`, JSON.stringify(await read()));
+  const again = await ground.rebase("web", image);
+  assertStringIncludes(again.warnings[0]!, "config.json stays as it is");
+  assertEquals((await read()).process.args, ["new"]);
+  assertEquals(await diffContainer(ground.work, "web"), []);
+  await removeContainers(ground.work, ["web"], false);
+  await ground.assertClean();
+}
+
+/** A container that a process is in is left alone. */
+async function busy(ground: RebaseGround): Promise<void> {
+  const image = await ground.image(await ground.tree("echo > f"));
+  const other = await ground.image(await ground.tree("echo 2 > f"));
+  const { rootfs } = await ground.create(image, "web");
+  const child = new Deno.Command("bash", { args: ["-c", "sleep 60"], cwd: rootfs }).spawn();
+  try {
+    const error = await refusal(() => ground.rebase("web", other));
+    assertEquals(error.code, "busy");
+    assertStringIncludes(error.message, `(${child.pid})`);
+  } finally {
+    child.kill("SIGKILL");
+    await child.status;
+  }
+  assertEquals(await Deno.readTextFile(`${rootfs}/f`), "\n");
+  assertEquals((await refusal(() => ground.rebase("none", other))).code, "not-found");
+  assertEquals((await refusal(() => ground.rebase("web", "oci:/nowhere"))).code, "not-found");
+  await ground.assertClean();
+}
+
+/** One waits for the other; the last one wins, on top of what the first one has made. */
+async function crowd(ground: RebaseGround): Promise<void> {
+  const base = await ground.tree("echo > f; echo > g");
+  const image = await ground.image(base);
+  const others = await Promise.all(
+    ["2", "3", "4"].map(async (n) => ground.image(await ground.tree(`echo ${n} > f`, base))),
+  );
+  const { rootfs } = await ground.create(image, "web");
+  await bash(rootfs, "echo mine > own; rm g");
+  const done = await Promise.allSettled(others.map((other) => ground.rebase("web", other)));
+  assertEquals(done.map(({ status }) => status), ["fulfilled", "fulfilled", "fulfilled"]);
+  assert(/^[234]\n$/.test(await Deno.readTextFile(`${rootfs}/f`)));
+  const rows = (await diffContainer(ground.work, "web")).map(({ kind, path }) => kind + path);
+  assertEquals(rows.filter((row) => row !== "M/"), ["D/g", "A/own"]);
+  await ground.assertClean();
+}
+
+/** Killed at any moment, the container is the old one or the new one. */
+async function kills(ground: RebaseGround): Promise<void> {
+  const script = "mkdir d; for i in 1 2 3 4 5 6; do head -c 900000 /dev/urandom > d/f$i; done";
+  const base = await ground.tree(script);
+  const images = [
+    await ground.image(base),
+    await ground.image(await ground.tree("echo 1 > v; rm d/f1", base)),
+  ];
+  const { rootfs } = await ground.create(images[0]!, "web");
+  await bash(rootfs, "head -c 3000000 /dev/urandom > own; rm d/f6");
+  const own = await bash(rootfs, "sha256sum own");
+  const { store, driver, dataset } = ground.work as {
+    store: string;
+    driver: string;
+    dataset?: string;
+  };
+  const [program, ...first] = ground.options.deno;
+  const mod = new URL("../../mod.ts", import.meta.url).pathname;
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const which = ["--driver", driver, ...(dataset === undefined ? [] : ["--dataset", dataset])];
+  const outcomes = new Set<string>();
+  let target = 1;
+  for (let delay = 250; delay < 2600; delay += 90) {
+    const args = ["rebase", "--store", ground.work.store, ...which, "web", images[target]!];
+    const child = new Deno.Command(program, {
+      args: [
+        ...first,
+        "run",
+        "--quiet",
+        "--no-check",
+        "-P=rebase",
+        "--config",
+        config,
+        mod,
+        ...args,
+      ],
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    const timer = setTimeout(() => child.kill("SIGKILL"), delay);
+    const { success } = await child.status;
+    clearTimeout(timer);
+    await ground.assertClean(["litter"]);
+    await mount({ ...ground.work }, "web"); // the next command
+    await ground.assertClean();
+    assertEquals(await bash(rootfs, "sha256sum own; test ! -e d/f6; test -e d/f2"), own);
+    const version = await bash(rootfs, "test -e v && test ! -e d/f1 && echo 1 || echo 0");
+    const isNew = Number(version) === target;
+    const rows = await diffContainer(ground.work, "web");
+    const found = rows.map(({ kind, path }) => kind + path).filter((row) => row !== "M/d");
+    assertEquals(found, ["M/", "D/d/f6", "A/own"]);
+    assert(isNew || !success);
+    outcomes.add(`${success} ${isNew}`);
+    if (isNew) target = 1 - target;
+  }
+  assert(outcomes.has("false false"), [...outcomes].join());
+}
+
+/** Where the new one finds no room, the old one is as it was. */
+async function full(ground: RebaseGround): Promise<void> {
+  const image = await ground.image(await ground.tree("echo > f"));
+  const other = await ground.image(await ground.tree("echo 2 > f"));
+  const { rootfs } = await ground.create(image, "web");
+  await bash(rootfs, "head -c 9000000 /dev/urandom > own");
+  const before = await ground.read(rootfs);
+  await bash(ground.path, "head -c 100000000 /dev/urandom > filler 2> /dev/null || true");
+  await bash(ground.path, "truncate -s -6000000 filler; sync -f .");
+  const error = await refusal(() => ground.rebase("web", other));
+  assertEquals(error.code, "storage-full", error.message);
+  assertEquals(await ground.differences(rootfs, before), []);
+  assertEquals([...Deno.readDirSync(`${ground.work.store}/staging`)], []);
+  await ground.assertClean();
+  await Deno.remove(`${ground.path}/filler`);
+  assertEquals((await ground.rebase("web", other)).applied, 2);
+}
+
+const TESTS = { table, identity, union, settings, busy, crowd, kills };
+
+/** Registers the tests, each with a store of its own. */
+export function rebaseTests(name: string, open: () => Promise<RebaseStore>): void {
+  // Where the store is a directory, it can be put on a filesystem of 40 MB.
+  Deno.test({
+    name: `${name}: rebase: a full disk`,
+    ignore: name === "zfs" || !IS_ROOT,
+    fn: async () => {
+      const dir = await Deno.makeTempDir({ prefix: "layerfs-rebase-full-" });
+      await output("mount", ["-t", "tmpfs", "-o", "size=40m", "layerfs-test", dir]);
+      try {
+        await using ground = new RebaseGround({ ...await open(), dir });
+        await full(ground);
+      } finally {
+        await output("umount", [dir]);
+        await Deno.remove(dir);
+      }
+    },
+  });
+  for (const [what, test] of Object.entries(TESTS)) {
+    Deno.test(`${name}: rebase: ${what}`, async () => {
+      await using ground = new RebaseGround(await open());
+      await test(ground);
+    });
+  }
+}
