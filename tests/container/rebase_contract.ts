@@ -4,6 +4,7 @@
  * @module
  */
 
+import fs from "node:fs";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { diffContainer } from "../../src/container/diff.ts";
 import { mount } from "../../src/container/mount.ts";
@@ -235,40 +236,16 @@ async function kills(ground: RebaseGround): Promise<void> {
   const { rootfs } = await ground.create(images[0]!, "web");
   await bash(rootfs, "head -c 3000000 /dev/urandom > own; rm d/f6");
   const own = await bash(rootfs, "sha256sum own");
-  const { store, driver, dataset } = ground.work as {
-    store: string;
-    driver: string;
-    dataset?: string;
-  };
-  const [program, ...first] = ground.options.deno;
-  const mod = new URL("../../mod.ts", import.meta.url).pathname;
-  const config = new URL("../../deno.json", import.meta.url).pathname;
-  const which = ["--driver", driver, ...(dataset === undefined ? [] : ["--dataset", dataset])];
   const outcomes = new Set<string>();
   let target = 1;
   for (let delay = 250; delay < 2600; delay += 90) {
-    const args = ["rebase", "--store", ground.work.store, ...which, "web", images[target]!];
-    const child = new Deno.Command(program, {
-      args: [
-        ...first,
-        "run",
-        "--quiet",
-        "--no-check",
-        "-P=rebase",
-        "--config",
-        config,
-        mod,
-        ...args,
-      ],
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
+    const child = ground.start("web", images[target]!);
     const timer = setTimeout(() => child.kill("SIGKILL"), delay);
     const { success } = await child.status;
     clearTimeout(timer);
     await ground.assertClean(["litter"]);
-    await mount({ ...ground.work }, "web"); // the next command
-    await ground.assertClean();
+    await mount(ground.work, "web"); // the next command
+    await ground.assertClean(["litter"]); // of a layer in the making, with zfs
     assertEquals(await bash(rootfs, "sha256sum own; test ! -e d/f6; test -e d/f2"), own);
     const version = await bash(rootfs, "test -e v && test ! -e d/f1 && echo 1 || echo 0");
     const isNew = Number(version) === target;
@@ -280,6 +257,61 @@ async function kills(ground: RebaseGround): Promise<void> {
     if (isNew) target = 1 - target;
   }
   assert(outcomes.has("false false"), [...outcomes].join());
+}
+
+/** Fails at the `count`th rename of what a replacement's bundle has, as a kill there would. */
+function failAt(count: number): Disposable {
+  const { renameSync } = fs;
+  let left = count;
+  fs.renameSync = (from, to) => {
+    if (`${from}`.includes("/.layerfs-") || `${to}`.includes("/.layerfs-")) left--;
+    if (left === 0) throw Object.assign(new Error("a test's own"), { code: "EIO" });
+    return renameSync(from, to);
+  };
+  return { [Symbol.dispose]: () => fs.renameSync = renameSync };
+}
+
+/** Ended between any two of its last steps, a rebase is not done before the first, and done after. */
+async function steps(ground: RebaseGround): Promise<void> {
+  const base = await ground.tree("mkdir a b; echo > a/f; echo > f");
+  const image = await ground.image(base, { run: { Env: ["V=0"], Volumes: { "/a": {} } } });
+  const target = await ground.image(await ground.tree("echo 1 > v", base), {
+    run: { Env: ["V=1"], Volumes: { "/a": {}, "/b": {} } },
+  });
+  let errors = 0;
+  for (let isDone = false; !isDone;) {
+    const { rootfs, bundle } = await ground.create(image, "web");
+    await bash(rootfs, "echo mine > own; rm f");
+    await Deno.writeTextFile(`${bundle}/volumes/0/f`, "mine");
+    {
+      using _failure = failAt(errors + 1);
+      isDone = await ground.rebase("web", target).then(() => true, (error) => {
+        assert(error instanceof LayerfsError && error.code === "storage", String(error));
+        return false;
+      });
+    }
+    const isNew = isDone || errors > 0;
+    await ground.assertClean(["litter"]);
+    await mount(ground.work, "web");
+    await ground.assertClean();
+    const config = JSON.parse(await Deno.readTextFile(`${bundle}/config.json`));
+    assert(config.process.env.includes(`V=${isNew ? 1 : 0}`), `${errors}`);
+    const record = JSON.parse(await Deno.readTextFile(`${bundle}/layerfs.json`));
+    assertEquals([record.image.reference, record.pending], [isNew ? target : image, undefined]);
+    const names = [...Deno.readDirSync(rootfs)].map(({ name }) => name).sort();
+    assertEquals(names, isNew ? ["a", "b", "own", "v"] : ["a", "b", "own"]);
+    const volumes = [...Deno.readDirSync(`${bundle}/volumes`)].map(({ name }) => name).sort();
+    assertEquals(volumes, isNew ? ["0", "1"] : ["0"]);
+    assertEquals(await Deno.readTextFile(`${bundle}/volumes/0/f`), "mine");
+    const rows = (await diffContainer(ground.work, "web")).map(({ kind, path }) => kind + path);
+    assertEquals(rows, ["M/", "D/f", "A/own"]);
+    const litter = [...Deno.readDirSync(bundle)].filter(({ name }) => name.startsWith("."));
+    assertEquals(litter, []);
+    await removeContainers(ground.work, ["web"], false);
+    if (!isDone) errors++;
+  }
+  // The record, what makes way, what takes its place, a volume, config.json, the record once more.
+  assertEquals(errors, ground.options.driver === "zfs" ? 4 : 6);
 }
 
 /** Where the new one finds no room, the old one is as it was. */
@@ -300,7 +332,7 @@ async function full(ground: RebaseGround): Promise<void> {
   assertEquals((await ground.rebase("web", other)).applied, 2);
 }
 
-const TESTS = { table, identity, union, settings, busy, crowd, kills };
+const TESTS = { table, identity, union, settings, busy, crowd, steps, kills };
 
 /** Registers the tests, each with a store of its own. */
 export function rebaseTests(name: string, open: () => Promise<RebaseStore>): void {

@@ -99,6 +99,24 @@ export class RebaseGround implements AsyncDisposable {
     return rebaseContainer({ ...this.work, id, image, settlement });
   }
 
+  /** Starts a rebase in a process of its own, under the permissions that deno.json names. */
+  start(id: string, image: string, env: Readonly<Record<string, string>> = {}): Deno.ChildProcess {
+    const { driver, dataset, deno: [program, ...first] } = this.options;
+    const [mod, config] = ["mod.ts", "deno.json"].map((name) => {
+      return new URL(`../../${name}`, import.meta.url).pathname;
+    }) as [string, string];
+    const which = ["--driver", driver, ...(dataset === undefined ? [] : ["--dataset", dataset])];
+    const flags = ["--quiet", "--no-check", "-P=rebase", "--config", config];
+    const args = ["rebase", "--store", this.work.store, ...which, id, image];
+    return new Deno.Command(program, {
+      args: [...first, "run", ...flags, mod, ...args],
+      env,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+  }
+
   /** What is in a tree, with times as exact as the store keeps them. */
   async read(root: string): Promise<Tree> {
     const tree = await readTree(root);
@@ -130,7 +148,7 @@ export class RebaseGround implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const unmount = 'findmnt --raw --noheadings --output TARGET | grep "^$PWD/" | tac | ' +
       "xargs --no-run-if-empty --max-args=1 umount --lazy";
-    await bash(this.path, `${unmount} || true`);
+    if (this.options.driver === "overlay") await bash(this.path, `${unmount} || true`);
     await this.options.dispose?.();
     await Deno.remove(this.path, { recursive: true });
   }
