@@ -58,7 +58,7 @@ export interface ContainerRecord {
   readonly top: Digest | null;
   /** The image; null where the container has none. */
   readonly image: ImageRecord | null;
-  /** Absent in records of versions before 0.2, and of containers that fsck has given one. */
+  /** Absent in records of versions without `rebase`, and in those that fsck has restored. */
   readonly settings?: ContainerSettings;
   /** Name of the replacement that is to become this container (see store/replacement.ts). */
   readonly pending?: string;

@@ -5,11 +5,12 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { createContainer, type CreateResult } from "../../src/container/create.ts";
 import { fsck } from "../../src/container/fsck.ts";
 import { NO_OVERRIDES, type Overrides } from "../../src/container/overrides.ts";
 import { rebaseContainer, type RebaseResult, type Settlement } from "../../src/container/rebase.ts";
+import { LayerfsError } from "../../src/errors.ts";
 import { packTree } from "../../src/layer/pack.ts";
 import type { DriverName } from "../../src/store/driver.ts";
 import { imageLayout, type Json } from "../fixtures/image.ts";
@@ -35,6 +36,11 @@ export interface ImageOptions {
 }
 
 const PACKING = { algorithm: "sha256", engine: "native", level: 0 } as const;
+
+/** The error that something ends with. */
+export async function refusal(action: () => Promise<unknown>): Promise<LayerfsError> {
+  return await assertRejects<LayerfsError>(action, LayerfsError);
+}
 
 export class RebaseGround implements AsyncDisposable {
   readonly path: string;
