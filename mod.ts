@@ -95,6 +95,7 @@ export {
   type RebaseResult,
   type Settlement,
 } from "./src/container/rebase.ts";
+export type { Side } from "./src/layer/tree_merge.ts";
 export { squash, type SquashedImage, type SquashImageOptions } from "./src/container/squash.ts";
 export { type GcOptions, removeUnused } from "./src/container/gc.ts";
 export type { GcResult } from "./src/store/gc.ts";

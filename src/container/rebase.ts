@@ -19,7 +19,12 @@ import { withBaseTree } from "./base.ts";
 import { digestConfig, type KeptVolumes, writeBundle } from "./bundle_files.ts";
 import { type Container, containerPath, getContainer, getSettled, rootfsOf } from "./containers.ts";
 import { recordOf } from "./create.ts";
-import { type MergedTree, rebaseTree, type Settlement } from "./rebase_tree.ts";
+import {
+  type MergedTree,
+  type RebaseConflict,
+  rebaseTree,
+  type Settlement,
+} from "./rebase_tree.ts";
 import { type ContainerSettings, formatRecord, type ImageRecord } from "./record.ts";
 import { findRunning } from "./runtime.ts";
 
@@ -36,10 +41,17 @@ export interface RebaseOptions extends StoreOptions, Work {
 }
 
 /** What was done: the JSON that `rebase --json` prints. */
-export interface RebaseResult extends MergedTree {
+export interface RebaseResult {
+  /** The container's id. */
   readonly id: string;
   /** The image that the container is made of now. */
   readonly image: ImageRecord;
+  /** Paths that both had changed, and whose state the container has now; in their order. */
+  readonly conflicts: readonly RebaseConflict[];
+  /** Names that are added, changed or removed in the new image's tree. */
+  readonly applied: number;
+  /** What could not be kept, for people to read. */
+  readonly warnings: readonly string[];
 }
 
 /** The files of the new bundle beside its root filesystem. */

@@ -38,9 +38,11 @@ export interface RebaseConflict {
 
 /** What a tree was made of. */
 export interface MergedTree {
+  /** Paths that both had changed. */
   readonly conflicts: readonly RebaseConflict[];
   /** Changes that were made to the new image's tree. */
   readonly applied: number;
+  /** What could not be kept, for people to read. */
   readonly warnings: readonly string[];
 }
 
