@@ -61,7 +61,12 @@ export type {
   ImageDetails,
   InspectImageOptions,
 } from "./src/container/inspect.ts";
-export type { ContainerRecord, ImageRecord, RootfsOrigin } from "./src/container/record.ts";
+export type {
+  ContainerRecord,
+  ContainerSettings,
+  ImageRecord,
+  RootfsOrigin,
+} from "./src/container/record.ts";
 export { type ProgramInfo, type StoreInfo, storeInfo } from "./src/container/info.ts";
 export { mount, type MountOptions, unmount } from "./src/container/mount.ts";
 export type { StoreOptions } from "./src/store/store.ts";
@@ -89,6 +94,14 @@ export {
 export type { CommitOptions } from "./src/store/commit.ts";
 export type { BasePlaces } from "./src/container/base.ts";
 export type { BlobCount, MadeImage } from "./src/store/stored_image.ts";
+export {
+  type RebaseConflict,
+  rebaseContainer,
+  type RebaseOptions,
+  type RebaseResult,
+  type Settlement,
+} from "./src/container/rebase.ts";
+export type { Side } from "./src/layer/tree_merge.ts";
 export { squash, type SquashedImage, type SquashImageOptions } from "./src/container/squash.ts";
 export { type GcOptions, removeUnused } from "./src/container/gc.ts";
 export type { GcResult } from "./src/store/gc.ts";

@@ -76,7 +76,9 @@ const EXIT_STATUS: Readonly<Record<ErrorCode, number>> = {
 };
 
 /** What an error carries beside its message: printed as keys of `{"error": …}` in JSON mode. */
-export type ErrorData = Readonly<Record<string, string | number | boolean | null>>;
+export type ErrorData = Readonly<
+  Record<string, string | number | boolean | null | readonly Readonly<Record<string, string>>[]>
+>;
 
 /** The process exit status that belongs to `code`. */
 export function exitStatus(code: ErrorCode): number {

@@ -31,6 +31,7 @@ const LOADERS: Loaders = {
   rmi: async () => (await import("./commands/rmi.ts")).rmi,
   diff: async () => (await import("./commands/diff.ts")).diff,
   commit: async () => (await import("./commands/commit.ts")).commit,
+  rebase: async () => (await import("./commands/rebase.ts")).rebase,
   squash: async () => (await import("./commands/squash.ts")).squash,
   layers: async () => (await import("./commands/layers.ts")).layers,
   inspect: async () => (await import("./commands/inspect.ts")).inspect,

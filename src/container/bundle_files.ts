@@ -5,10 +5,13 @@
  */
 
 import fs from "node:fs";
+import type { DigestEngine } from "../core/hasher.ts";
 import type { ImageConfig } from "../oci/config.ts";
+import type { Digest } from "../oci/digest.ts";
 import { check, run } from "../process.ts";
+import { digestFile } from "../store/digest_file.ts";
 import { storageError } from "../system_error.ts";
-import { buildRuntimeConfig } from "./bundle.ts";
+import { buildRuntimeConfig, type BundlePlan } from "./bundle.ts";
 import { currentIdMaps } from "./id_map.ts";
 import type { VolumeDirectory } from "./mounts.ts";
 import type { Overrides } from "./overrides.ts";
@@ -21,8 +24,21 @@ export interface BundleFiles {
   readonly image: ImageConfig | null;
   readonly overrides: Overrides;
   readonly command: readonly string[];
+  /** Volumes of a bundle that this one takes the place of; none where it is absent. */
+  readonly volumes?: KeptVolumes;
   readonly signal: AbortSignal;
 }
+
+/** Volumes that are there already, and stay as they are. */
+export interface KeptVolumes {
+  /** Their sources by destination. */
+  readonly sources: ReadonlyMap<string, string>;
+  /** The first number from which on no volume has one. */
+  readonly firstFree: number;
+}
+
+/** The bundle of a new container. */
+const NO_VOLUMES: KeptVolumes = { sources: new Map(), firstFree: 0 };
 
 /**
  * Writes config.json and makes the directories of the volumes.
@@ -30,10 +46,11 @@ export interface BundleFiles {
  * @returns warnings for people to read
  */
 export async function writeBundle(files: BundleFiles): Promise<string[]> {
-  const { bundle, signal, ...request } = files;
+  const { bundle, signal, volumes = NO_VOLUMES, ...request } = files;
   const idMaps = Deno.uid() === 0 ? null : currentIdMaps();
   const rootless = idMaps?.maps ?? null;
-  const plan = buildRuntimeConfig({ ...request, rootfs: `${bundle}/rootfs`, rootless });
+  const rootfs = `${bundle}/rootfs`;
+  const plan = withKept(buildRuntimeConfig({ ...request, rootfs, rootless }), volumes);
   try {
     const text = JSON.stringify(plan.config, null, 2) + "\n";
     fs.writeFileSync(`${bundle}/config.json`, text, { mode: 0o600, flag: "wx" });
@@ -43,6 +60,37 @@ export async function writeBundle(files: BundleFiles): Promise<string[]> {
     throw storageError(error, `Cannot write the bundle "${bundle}"`);
   }
   return [...(idMaps?.warnings ?? []), ...plan.warnings];
+}
+
+/** The digest of a bundle's config.json as it is now. */
+export async function digestConfig(
+  bundle: string,
+  how: { readonly engine: DigestEngine; readonly signal: AbortSignal },
+): Promise<Digest> {
+  const path = `${bundle}/config.json`;
+  try {
+    const length = fs.statSync(path).size;
+    return await digestFile({ path, offset: 0, length }, "sha256", how);
+  } catch (error) {
+    throw storageError(error, `Cannot read "${path}"`);
+  }
+}
+
+/** Volumes that are there already are not made, and the others get numbers behind theirs. */
+function withKept(plan: BundlePlan, { sources, firstFree }: KeptVolumes): BundlePlan {
+  const renamed = new Map<string, string>();
+  const volumes: VolumeDirectory[] = [];
+  for (const volume of plan.volumes) {
+    const kept = sources.get(volume.destination);
+    const source = kept ?? `volumes/${firstFree + volumes.length}`;
+    if (kept === undefined) volumes.push({ ...volume, source });
+    renamed.set(volume.destination, source);
+  }
+  const mounts = plan.config.mounts.map((mount) => {
+    const source = renamed.get(mount.destination);
+    return source === undefined ? mount : { ...mount, source };
+  });
+  return { ...plan, config: { ...plan.config, mounts }, volumes };
 }
 
 /** A volume starts with what the image has at its path, as docker and podman make it. */

@@ -16,7 +16,7 @@ import type { Work } from "../store/layerfs.ts";
 import { addLayerBlobs } from "../transfer/layer_blobs.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { type BasePlaces, findBaseImage } from "./base.ts";
-import { type Container, getContainer } from "./containers.ts";
+import { type Container, getContainer, getSettled } from "./containers.ts";
 import { withChanges } from "./diff.ts";
 
 export type { CommittedImage } from "../store/commit.ts";
@@ -39,8 +39,9 @@ export interface CommitContainerOptions extends StoreOptions, Work, BasePlaces, 
  */
 export async function commitContainer(options: CommitContainerOptions): Promise<CommittedImage> {
   parseStoreTag(options.name);
-  const container = getContainer(options.store, options.id);
+  getContainer(options.store, options.id); // before the store is opened: a failure must not make one
   using store = await Store.open(options, "shared", options.signal);
+  const container = getSettled(store.path, options.id);
   const images = new ImageStore(store.path);
   const base = await findBase(store, images, container, options);
   return await withChanges(

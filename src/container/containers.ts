@@ -56,6 +56,21 @@ export function getContainer(store: string, id: string): Container {
 }
 
 /**
+ * The container `id` of `store`, all of which is in its place.
+ *
+ * @throws {LayerfsError} `not-found`; `conflict` where it is being moved to another image
+ */
+export function getSettled(store: string, id: string): Container {
+  const container = getContainer(store, id);
+  if (container.record.pending === undefined) return container;
+  throw new LayerfsError(
+    "conflict",
+    `Cannot use container "${id}": its rebase is not done yet; try again, or see layerfs fsck`,
+    { id },
+  );
+}
+
+/**
  * All containers of `store`, by name; none where there is no store yet.
  *
  * @param onDamaged takes what is wrong with one whose record cannot be read, which is left out

@@ -14,10 +14,11 @@ import { formatPlatform } from "../oci/platform.ts";
 import { Claim, ROOTFS } from "../store/claim.ts";
 import type { DriverName, NewRootfs } from "../store/driver.ts";
 import { LayerFS, type Provided } from "../store/layerfs.ts";
+import type { ResolvedImage } from "../source/image.ts";
 import type { Staging } from "../store/staging.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { storageError } from "../system_error.ts";
-import { writeBundle } from "./bundle_files.ts";
+import { digestConfig, writeBundle } from "./bundle_files.ts";
 import { checkFree, checkNew, containerPath } from "./containers.ts";
 import { findOrigin, type Origin, type OriginOptions } from "./origin.ts";
 import { keepBlobs } from "./keep_blobs.ts";
@@ -132,6 +133,11 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     source: origin.source,
     top: topLayer(origin),
     image: record,
+    settings: {
+      overrides: options.overrides,
+      command: options.command,
+      configDigest: await digestConfig(bundle, options),
+    },
   }));
   const { reused, applied, compressed, uncompressed } = made;
   return {
@@ -246,7 +252,11 @@ async function makeRootfs(
 }
 
 function imageRecord(origin: Origin): ImageRecord | null {
-  if (origin.source !== "image") return null;
-  const { reference, digest, configDigest, chainId, platform } = origin.image;
+  return origin.source === "image" ? recordOf(origin.image) : null;
+}
+
+/** What the record says of an image. */
+export function recordOf(image: ResolvedImage): ImageRecord {
+  const { reference, digest, configDigest, chainId, platform } = image;
   return { reference, digest, configDigest, chainId, platform: formatPlatform(platform) };
 }

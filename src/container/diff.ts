@@ -6,11 +6,12 @@
 
 import { Buffer } from "node:buffer";
 import { decodeName, decodeUtf8, type RawNames } from "../core/raw_name.ts";
+import { LayerfsError } from "../errors.ts";
 import { type ChangeKind, type TreeChanges, treeChanges } from "../layer/tree_changes.ts";
 import { LayerFS, type Work } from "../store/layerfs.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { type BasePlaces, withBaseTree } from "./base.ts";
-import { type Container, getContainer, rootfsOf } from "./containers.ts";
+import { type Container, getContainer, getSettled, rootfsOf } from "./containers.ts";
 
 /** One name that a container has changed, as `diff --json` prints it. */
 export interface DiffRow {
@@ -29,8 +30,9 @@ export async function diffContainer(
   options: StoreOptions & Work & BasePlaces,
   id: string,
 ): Promise<DiffRow[]> {
-  const container = getContainer(options.store, id);
+  getContainer(options.store, id); // before the store is opened: a failure must not make one
   using store = await Store.open(options, "shared", options.signal);
+  const container = getSettled(store.path, id);
   return await withChanges(store, container, options, ({ changes, names }) => {
     const rows = changes.map(({ kind, path }) => ({ kind, path: `/${legible(path, names)}` }));
     return Promise.resolve(rows);
@@ -49,6 +51,7 @@ export async function withChanges<T>(
 ): Promise<T> {
   const rootfs = rootfsOf(container);
   using _lock = await store.lockContainer(container.id, work.signal);
+  refuseMoved(container, store);
   return await withBaseTree(
     store,
     container,
@@ -60,6 +63,17 @@ export async function withChanges<T>(
         const options = { scratch: staging.path, signal: work.signal };
         return await use(await treeChanges(base, rootfs.rootfs, candidates, options));
       }),
+  );
+}
+
+/** Refuses a container that was moved to another image, or made anew, before it was locked. */
+export function refuseMoved({ id, record }: Container, store: Store): void {
+  const now = getSettled(store.path, id).record;
+  if (now.created === record.created && now.top === record.top) return;
+  throw new LayerfsError(
+    "conflict",
+    `Cannot read container "${id}": it was replaced meanwhile; try again`,
+    { id },
   );
 }
 

@@ -8,7 +8,7 @@ import { LayerfsError } from "../errors.ts";
 import type { SourcePlaces } from "../source/open.ts";
 import { LayerFS, type Work } from "../store/layerfs.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
-import { rootfsOf } from "./containers.ts";
+import { getSettled, rootfsOf } from "./containers.ts";
 import { getLayer } from "./layers.ts";
 import { findSubject } from "./subject.ts";
 
@@ -35,9 +35,9 @@ export async function mount(options: MountOptions, subject: string): Promise<str
   using store = await Store.open(options, "shared", options.signal);
   const layerfs = new LayerFS(store);
   if (found.kind === "container") {
-    const rootfs = rootfsOf(found.container);
-    await layerfs.mount(rootfs);
-    return rootfs.rootfs;
+    const { id } = found.container;
+    await layerfs.mount(() => rootfsOf(getSettled(store.path, id)));
+    return rootfsOf(found.container).rootfs;
   }
   if (found.kind === "layer") return await layerfs.mountView(found.chainId, options.signal);
   const { image } = found;

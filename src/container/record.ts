@@ -10,8 +10,10 @@ import { type Digest, digestProblem } from "../oci/digest.ts";
 import { isObject } from "../oci/fields.ts";
 import { RECORD_FILE } from "../store/claim.ts";
 import type { DriverName } from "../store/driver.ts";
+import { PENDING } from "../store/replacement.ts";
 import { isDriverName } from "../store/settings.ts";
 import { errnoName, storageError } from "../system_error.ts";
+import { NO_OVERRIDES, type Overrides } from "./overrides.ts";
 
 /** Where a root filesystem came from. */
 export type RootfsOrigin = "image" | "rootfs" | "fallback";
@@ -30,6 +32,16 @@ export interface ImageRecord {
   readonly platform: string;
 }
 
+/** What a container's config.json was made of, beside the image. */
+export interface ContainerSettings {
+  /** What the caller wanted other than the image says. */
+  readonly overrides: Overrides;
+  /** The caller's command; empty for the image's own. */
+  readonly command: readonly string[];
+  /** Of config.json as it was written: who finds another one, knows that somebody has changed it. */
+  readonly configDigest: Digest;
+}
+
 /** The content of `layerfs.json`. */
 export interface ContainerRecord {
   /** Of this format. */
@@ -46,6 +58,10 @@ export interface ContainerRecord {
   readonly top: Digest | null;
   /** The image; null where the container has none. */
   readonly image: ImageRecord | null;
+  /** Absent in records of versions without `rebase`, and in those that fsck has restored. */
+  readonly settings?: ContainerSettings;
+  /** Name of the replacement that is to become this container (see store/replacement.ts). */
+  readonly pending?: string;
 }
 
 /** A JSON object. */
@@ -124,11 +140,29 @@ function isVersion(value: unknown): value is number {
 function parseRecord(value: Members): ContainerRecord | null {
   const { version, id, created, driver, source, top } = value;
   const image = value.image === null ? null : parseImage(value.image);
+  const settings = value.settings === undefined ? null : parseSettings(value.settings);
+  const pending = value[PENDING];
   if (version !== 1 || typeof id !== "string" || !ID.test(id)) return null;
   if (typeof created !== "string" || Number.isNaN(Date.parse(created))) return null;
   if (!isDriverName(driver) || !isOrigin(source)) return null;
-  if (!isDigestOrNull(top) || image === undefined) return null;
-  return { version, id, created, driver, source, top, image };
+  if (!isDigestOrNull(top) || image === undefined || settings === undefined) return null;
+  if (pending !== undefined && typeof pending !== "string") return null;
+  return {
+    ...{ version, id, created, driver, source, top, image },
+    ...(settings === null ? {} : { settings }),
+    ...(pending === undefined ? {} : { pending }),
+  };
+}
+
+/** The settings that `value` is, or undefined where it is none. */
+function parseSettings(value: unknown): ContainerSettings | undefined {
+  if (!isObject(value) || !isObject(value.overrides)) return undefined;
+  const { overrides, command, configDigest } = value;
+  const isText = (text: unknown) => typeof text === "string";
+  if (!Array.isArray(command) || !command.every(isText)) return undefined;
+  if (!isDigestOrNull(configDigest) || configDigest === null) return undefined;
+  // Written by us, readable by nobody else: values are what the options have made of them.
+  return { overrides: { ...NO_OVERRIDES, ...overrides }, command, configDigest };
 }
 
 /** The image that `value` is, or undefined where it is none. */

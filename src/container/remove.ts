@@ -65,6 +65,8 @@ async function stop({ id, bundle }: Container, force: boolean): Promise<void> {
 
 async function remove(store: Store, container: Container): Promise<void> {
   const { id, bundle } = container;
+  // Whoever reads it, or moves it to another image, comes to an end first.
+  using _lock = await store.lockContainer(id);
   const rootfs = rootfsOf(container);
   const mount = (await mountsBelow(bundle)).find((path) => path !== rootfs.rootfs);
   if (mount !== undefined) {

@@ -59,6 +59,8 @@ export interface FingerprintOptions {
   readonly scratch: string;
   /** Ends the work. */
   readonly signal?: AbortSignal;
+  /** Leaves times of modification out. */
+  readonly ignoreTimes?: boolean;
 }
 
 /**
@@ -72,7 +74,7 @@ export async function fingerprints(
   root: string,
   paths: readonly string[],
   names: RawNames,
-  { scratch, signal }: FingerprintOptions,
+  { scratch, signal, ignoreTimes = false }: FingerprintOptions,
 ): Promise<string[]> {
   if (paths.length === 0) return [];
   const action = `Cannot read "${root}"`;
@@ -83,7 +85,7 @@ export async function fingerprints(
     let hash: Hash | null = null;
     const scanner = new TarScanner({ algorithm: null, engine: "native" });
     const visitor = {
-      entry: (entry: TarEntry) => hash = begin(entry),
+      entry: (entry: TarEntry) => hash = begin(entry, ignoreTimes),
       data: (bytes: Uint8Array) => hash?.update(bytes), // tar leaves no holes here
       end: () => found.push(hash!.digest("base64")),
     };
@@ -105,12 +107,13 @@ export async function fingerprints(
 }
 
 /** Begins a fingerprint by what is said of a file beside its content. */
-function begin(entry: TarEntry): Hash {
+function begin(entry: TarEntry, ignoreTimes: boolean): Hash {
   const { type, size, mtime, linkPath, linkBytes, major, minor, xattrs } = entry;
   const hash = createHash("sha256");
   const target = linkBytes === null ? linkPath : linkBytes.toHex();
   const { seconds, nanoseconds } = mtime;
-  const facts = [type, size, seconds, nanoseconds, target, linkBytes !== null, major, minor];
+  const times = ignoreTimes ? [] : [seconds, nanoseconds];
+  const facts = [type, size, ...times, target, linkBytes !== null, major, minor];
   hash.update(JSON.stringify(facts));
   for (const [name, value] of [...xattrs ?? []].sort(([a], [b]) => a < b ? -1 : 1)) {
     hash.update(`\n${JSON.stringify(name)} ${value.length} `).update(value);

@@ -35,6 +35,11 @@ const NAMED = 3;
 export interface PackChangesOptions extends PackOptions {
   /** Absolute path of a directory for the list of names. */
   readonly scratch: string;
+  /**
+   * Leaves directories above a change out that the layers below have: who applies the layer then
+   * keeps their attributes.
+   */
+  readonly leavesParents?: boolean;
 }
 
 /**
@@ -50,7 +55,7 @@ export async function packChanges(
 ): Promise<PackedLayer> {
   const { after, names } = changes;
   const action = `Cannot pack the changes of "${after.root}"`;
-  const { files, links } = planMembers(changes);
+  const { files, links } = planMembers(changes, options.leavesParents ?? false);
   const list = `${options.scratch}/members-${crypto.randomUUID()}`;
   writeList(list, files, names);
   const packed = await packMembers(
@@ -78,7 +83,7 @@ export async function packChanges(
 }
 
 /** What tar packs, parents first, and what but links to something else. */
-function planMembers(changes: TreeChanges): {
+function planMembers(changes: TreeChanges, leavesParents: boolean): {
   readonly files: readonly string[];
   readonly links: LinkPlan["links"];
 } {
@@ -91,6 +96,7 @@ function planMembers(changes: TreeChanges): {
   const touched = [...files, ...linked, ...changes.changes.map(({ path }) => path)];
   for (const path of touched) {
     for (let parent = path; parent !== "" && !files.has(parent = parentOf(parent));) {
+      if (leavesParents && changes.before.stat(parent)?.kind === "directory") break;
       files.add(parent);
     }
   }

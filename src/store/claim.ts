@@ -29,9 +29,9 @@ export const ROOTFS = "rootfs";
 /** What the name of a marker begins with. */
 const MARKER_PREFIX = ".layerfs-";
 
-/** A container that is being made or removed. */
+/** A container that is being made or removed, or whose root filesystem is (see replacement.ts). */
 export interface Claimed {
-  readonly kind: "create" | "remove";
+  readonly kind: "create" | "remove" | "replace";
   readonly id: string;
   /** Absolute path of a bundle outside of the store; null for one in its usual place. */
   readonly elsewhere: string | null;
@@ -40,7 +40,7 @@ export interface Claimed {
 }
 
 /** Where claims are made, and by whom root filesystems are kept. */
-interface Place {
+export interface Place {
   /** Absolute path of the store's `containers`. */
   readonly containers: string;
   readonly driver: Driver;
@@ -145,7 +145,7 @@ export function readClaim(stagingPath: string): Claimed | null {
 /** Discards the container that a dead process has claimed, if it did. */
 export async function sweepClaim(stagingPath: string, place: Place): Promise<void> {
   const claimed = readClaim(stagingPath);
-  if (claimed === null) return;
+  if (claimed === null || claimed.kind === "replace") return; // see replacement.ts
   await discard(claimed, place, path.basename(stagingPath));
   fs.unlinkSync(`${stagingPath}/${CLAIM_FILE}`);
 }
@@ -158,13 +158,15 @@ export async function sweepClaim(stagingPath: string, place: Place): Promise<voi
  */
 export function isClaimed(bundle: string, staging: string): boolean {
   return fs.existsSync(bundle) &&
-    fs.readdirSync(bundle).some((name) =>
+    // The marker of a replacement is a bundle itself.
+    [path.basename(bundle), ...fs.readdirSync(bundle)].some((name) =>
       name.startsWith(MARKER_PREFIX) &&
       fs.existsSync(`${staging}/${name.slice(MARKER_PREFIX.length)}/${CLAIM_FILE}`)
     );
 }
 
-function markerIn(bundle: string, staging: string): string {
+/** Path of the marker that stands in a bundle for the claim of a staging directory. */
+export function markerIn(bundle: string, staging: string): string {
   return `${bundle}/${MARKER_PREFIX}${staging}`;
 }
 

@@ -46,12 +46,22 @@ export interface NewRootfs extends ContainerRootfs {
   readonly claim?: string;
 }
 
+/** A root filesystem that takes the place of another one. */
+export interface Replacing extends ContainerRootfs {
+  /** Name of the staging directory that it is made under; what a driver keeps aside has it, too. */
+  readonly staging: string;
+  /** Absolute path for what goes aside, in the same bundle: not there, or from an earlier call. */
+  readonly aside: string;
+}
+
 /** The state of a container's root filesystem. */
 export interface RootfsState {
   /** Whether it can be used as it is. */
   readonly mounted: boolean;
   /** Bytes on disk that only this container takes. */
   readonly ownBytes: number;
+  /** What {@linkcode NewRootfs.quota} has limited them to, or somebody later; absent for nothing. */
+  readonly quota?: number;
 }
 
 /** What became of a layer that was to be removed: something foreign may still depend on it. */
@@ -131,6 +141,21 @@ export interface Driver {
    * @throws {LayerfsError} `busy`, with nothing removed
    */
   removeRootfs(container: ContainerRootfs, claim?: string): Promise<void>;
+  /**
+   * Refuses to have a root filesystem replaced where that would be, or take, more than the
+   * container's own: something mounted or made in it, users of it elsewhere. Changes nothing.
+   *
+   * @throws {LayerfsError} `busy` or `conflict`
+   */
+  checkReplaceable(container: ContainerRootfs): Promise<void>;
+  /**
+   * Puts one root filesystem into the place of another one, and the other one aside, by renames
+   * alone; neither is mounted. Goes on where an earlier call was killed, and changes nothing once
+   * all is done.
+   *
+   * @param replacement made by {@linkcode createRootfs} under the claim of the same name as `staging`
+   */
+  replaceRootfs(container: ContainerRootfs, replacement: Replacing): Promise<void>;
   /** The states of the given containers by id, whatever their number in one call. */
   rootfsStates(
     containers: readonly ContainerRootfs[],

@@ -213,7 +213,10 @@ class Fsck {
   async #missingRootfs(containers: readonly ContainerRootfs[]): Promise<void> {
     const { driver } = this.#store;
     const states = await driver.rootfsStates(containers);
-    for (const container of containers.filter(({ id }) => !states.has(id))) {
+    // One that is being replaced is elsewhere, until the next command puts it into its place.
+    const isMissing = ({ id, rootfs }: ContainerRootfs) =>
+      !states.has(id) && !isClaimed(path.dirname(rootfs), this.#store.staging);
+    for (const container of containers.filter(isMissing)) {
       const canClone = driver.keepsLayers && container.top !== null;
       const detail = "its record is there, its root filesystem is not; " +
         (canClone ? "a new clone has none of its changes" : "remove the container");

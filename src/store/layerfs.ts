@@ -264,7 +264,7 @@ export class LayerFS {
   /** Shows `read` a container's root filesystem, which stays mounted only if it was before. */
   async withRootfs<T>(container: ContainerRootfs, read: () => Promise<T>): Promise<T> {
     const wasMounted = isMountPoint(container.rootfs);
-    await this.mount(container);
+    await this.mount(() => container);
     try {
       return await read();
     } finally {
@@ -272,10 +272,14 @@ export class LayerFS {
     }
   }
 
-  /** Mounts a container's root filesystem, if it is not. */
-  async mount(container: ContainerRootfs): Promise<void> {
+  /**
+   * Mounts a container's root filesystem, if it is not.
+   *
+   * @param find is asked for it when nobody can replace it any more
+   */
+  async mount(find: () => ContainerRootfs): Promise<void> {
     using _lock = await this.#store.lockNames();
-    await this.#driver.mountRootfs(container);
+    await this.#driver.mountRootfs(find());
   }
 
   /** Unmounts a container's root filesystem, if it is mounted. */

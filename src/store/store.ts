@@ -10,7 +10,8 @@
  *     containers/<id>/         a container's bundle, or a symlink to one made elsewhere
  *     staging/                 work in progress (see staging.ts)
  *     store.lock               held by everybody who works here: shared, by gc and fsck exclusively
- *     names.lock               held while a container's name is taken or given back
+ *     names.lock               held while a container's name is taken or given back, or what it
+ *                              stands for is replaced
  *     locks/<layer>            held while a layer is made
  *     locks/container-<id>     held while a container's changes are read, or moved to another image
  *
@@ -31,6 +32,7 @@ import type { Driver } from "./driver.ts";
 import { ImageStore } from "./images.ts";
 import { layerName } from "./layer_record.ts";
 import { FileLock, type LockMode } from "./lock.ts";
+import { sweepReplacement } from "./replacement.ts";
 import {
   chooseDriver,
   readSettings,
@@ -113,6 +115,8 @@ export class Store implements Disposable {
   /** Removes what dead processes have left; returns the names of their staging directories. */
   async sweep(): Promise<string[]> {
     return await sweepStaging(this.staging, async (name, directory) => {
+      // First, as what the driver then sweeps may be what a replacement has left.
+      await sweepReplacement(directory, this);
       await this.driver.sweep(name);
       await sweepClaim(directory, this);
     });

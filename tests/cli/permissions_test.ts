@@ -48,7 +48,19 @@ Deno.test("every command that touches files has its named permissions, and no ot
 
 /** Commands that may reach a registry, whose host nobody knows before. */
 const REACHING = new Set(
-  ["create", "run", "mount", "unmount", "diff", "commit", "pull", "push", "copy", "login"],
+  [
+    "create",
+    "run",
+    "mount",
+    "unmount",
+    "diff",
+    "commit",
+    "rebase",
+    "pull",
+    "push",
+    "copy",
+    "login",
+  ],
 ).union(new Set(["squash", "inspect", "validate"]));
 
 Deno.test("no permission lets any program run, or a command reach a network that has none to reach", () => {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { command, list, text } from "../spec.ts";
-import { REGISTRY_OPTIONS } from "./options.ts";
+import { command, flag, list, text } from "../spec.ts";
+import { IMAGE_HELP, REGISTRY_OPTIONS } from "./options.ts";
 
 const diff = command({
   summary: "List what a container has changed",
@@ -40,5 +40,28 @@ file in the new layer can have.`,
   examples: ["commit web web:2", `commit web web:2 --change 'CMD ["nginx"]' --message "with TLS"`],
 });
 
+const rebase = command({
+  summary: "Move a container's changes to another image",
+  help:
+    `Makes what the container has changed to the tree of IMAGE, a newer release of its own, say, \
+and puts that in the place of the container's, with its id, bundle, volumes and quota. Its \
+configuration follows IMAGE, but for what create was told. Nobody may use the container meanwhile.
+
+Where both have changed the same path, that is an error which lists those paths, unless --ours or \
+--theirs settles them. Each that was settled is printed: what the container did and what the image did \
+(A is added, M modified, D deleted), whose state stays, and the path. The id comes last.
+
+${IMAGE_HELP}`,
+  operands: { usage: ["ID IMAGE"], min: 2, max: 2, completes: "container" },
+  options: {
+    ours: flag("where both have changed a path, keep the container's state"),
+    theirs: flag("where both have changed a path, take that of IMAGE"),
+    fail: flag("where both have changed a path, change nothing; the default"),
+    ...REGISTRY_OPTIONS,
+  },
+  cleansUp: true,
+  examples: ["rebase web debian:12.9", "rebase web oci:images/app:2 --theirs"],
+});
+
 /** These commands, in the order in which help lists them. */
-export const CHANGE_SPECS = { diff, commit };
+export const CHANGE_SPECS = { diff, commit, rebase };

@@ -28,6 +28,7 @@ import type {
   Driver,
   NewRootfs,
   Removal,
+  Replacing,
   RootfsState,
   StagedLayer,
   Strays,
@@ -35,6 +36,7 @@ import type {
 import { LayerDirectory } from "../layer_files.ts";
 import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
 import { mountsBelow } from "../mounts.ts";
+import { exchange } from "../exchange.ts";
 import { removeTree } from "../remove_tree.ts";
 import { copyTree } from "./copy_tree.ts";
 import { StagedTree, TREE } from "./staged_tree.ts";
@@ -163,15 +165,18 @@ export class DirectoryDriver implements Driver {
 
   async removeRootfs({ id, rootfs }: ContainerRootfs): Promise<void> {
     if (lstatOrNull(rootfs) === null) return;
-    const [mount] = await mountsBelow(fs.realpathSync(rootfs));
-    if (mount !== undefined) {
-      throw new LayerfsError(
-        "busy",
-        `Cannot remove container "${id}": "${mount}" is a mount point; unmount it first`,
-        { id, mount },
-      );
-    }
+    await refuseMounts(rootfs, id, `Cannot remove container "${id}"`);
     await removeTree(rootfs);
+  }
+
+  async checkReplaceable({ id, rootfs }: ContainerRootfs): Promise<void> {
+    await refuseMounts(rootfs, id, `Cannot replace the root filesystem of container "${id}"`);
+  }
+
+  replaceRootfs({ id, rootfs }: ContainerRootfs, replacement: Replacing): Promise<void> {
+    return attempt(`Cannot replace the root filesystem of container "${id}"`, () => {
+      exchange(rootfs, replacement.rootfs, replacement.aside);
+    });
   }
 
   /** What a container shares with its layer counts as its own (see disk_usage.ts). */
@@ -232,6 +237,14 @@ function attempt<T>(action: string, work: () => T): Promise<T> {
       reject(storageError(error, action));
     }
   });
+}
+
+/** Whatever is mounted there is not ours. */
+async function refuseMounts(rootfs: string, id: string, action: string): Promise<void> {
+  const [mount] = await mountsBelow(fs.realpathSync(rootfs));
+  if (mount === undefined) return;
+  const state = `"${mount}" is a mount point; unmount it first`;
+  throw new LayerfsError("busy", `${action}: ${state}`, { id, mount });
 }
 
 function makeRoot(rootfs: string, action: string): void {

@@ -16,6 +16,7 @@ import { LayerfsError } from "../../errors.ts";
 import { lstatOrNull } from "../../layer/root_path.ts";
 import { storageError } from "../../system_error.ts";
 import type { ContainerRootfs } from "../driver.ts";
+import { exchange } from "../exchange.ts";
 import { mountsBelow } from "../mounts.ts";
 import { removeTree } from "../remove_tree.ts";
 import { isMountPoint } from "../mount_point.ts";
@@ -127,6 +128,26 @@ export class ContainerOverlay {
       throw new LayerfsError("busy", `${action}: ${state}`, { id: this.#id, mount });
     }
     for (const place of places) await removeTree(place);
+  }
+
+  /**
+   * Makes sure that nothing is mounted in it, and where it is unmounted, that nobody uses it.
+   *
+   * @throws {LayerfsError} `busy`
+   */
+  async checkReplaceable(): Promise<void> {
+    const action = `Cannot replace the root filesystem of container "${this.#id}"`;
+    const mount = (await mountsBelow(this.#rootfs)).find((place) => place !== this.#rootfs);
+    if (mount !== undefined) {
+      const state = `"${mount}" is a mount point; unmount it first`;
+      throw new LayerfsError("busy", `${action}: ${state}`, { id: this.#id, mount });
+    }
+    if (!this.isMounted) await checkUnused(this.#rootfs, this.#source, action);
+  }
+
+  /** Takes the changes of another one over, and puts its own aside; neither is mounted. */
+  replaceBy(other: ContainerOverlay, aside: string): void {
+    exchange(this.#overlay, other.#overlay, aside);
   }
 
   /** What its mount is called, wherever it is. */

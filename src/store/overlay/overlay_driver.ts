@@ -27,6 +27,7 @@ import type {
   Driver,
   NewRootfs,
   Removal,
+  Replacing,
   RootfsState,
   StagedLayer,
   Strays,
@@ -142,6 +143,17 @@ export class OverlayDriver implements Driver {
 
   removeRootfs(container: ContainerRootfs): Promise<void> {
     return new ContainerOverlay(container, this.#store).remove();
+  }
+
+  checkReplaceable(container: ContainerRootfs): Promise<void> {
+    return new ContainerOverlay(container, this.#store).checkReplaceable();
+  }
+
+  replaceRootfs(container: ContainerRootfs, replacement: Replacing): Promise<void> {
+    const other = new ContainerOverlay(replacement, this.#store);
+    return attempt(`Cannot replace the root filesystem of container "${container.id}"`, () => {
+      new ContainerOverlay(container, this.#store).replaceBy(other, replacement.aside);
+    });
   }
 
   /** A container's own bytes are those of its upper directory; the mounted tree is not walked. */

@@ -7,7 +7,8 @@
 import fs from "node:fs";
 import { LayerfsError } from "../../errors.ts";
 import { storageError } from "../../system_error.ts";
-import type { ContainerRootfs, NewRootfs } from "../driver.ts";
+import type { ContainerRootfs, NewRootfs, Replacing } from "../driver.ts";
+import { describeHolders, holdersOf } from "../holders.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { mountsBelow } from "../mounts.ts";
 import { removeTree } from "../remove_tree.ts";
@@ -20,8 +21,8 @@ import {
   refusalError,
   unmountDataset,
 } from "./mounting.ts";
-import { type Properties, propertiesBelow } from "./properties.ts";
-import { tryZfs } from "./zfs.ts";
+import { type Properties, propertiesBelow, propertiesOf } from "./properties.ts";
+import { patiently, tryZfs, zfs } from "./zfs.ts";
 import { isMade, type ZfsFailure } from "./zfs_failure.ts";
 
 /** User property of a container's dataset: ChainID of the layer that it was cloned from. */
@@ -106,6 +107,61 @@ export async function removeRootfs(
   }
   await removePlace(rootfs, action);
   return failure === null;
+}
+
+/**
+ * Refuses to replace what would take more with it than the container's own, and what is in use where
+ * we have no mount.
+ *
+ * @throws {LayerfsError} `conflict` or `busy`
+ */
+export async function checkReplaceable(
+  names: DatasetNames,
+  { id, rootfs }: ContainerRootfs,
+): Promise<void> {
+  const action = `Cannot replace the root filesystem of container "${id}"`;
+  const dataset = names.container(id);
+  const all = await propertiesBelow([dataset], ["type"], action);
+  refuseChildren(dataset, all, action);
+  const snapshot = [...all.keys()].find((name) => name !== dataset);
+  if (snapshot !== undefined) {
+    const state = `its snapshot "${snapshot}" would go with what it shows; "zfs destroy" it, or ` +
+      "send it to another place first";
+    throw new LayerfsError("conflict", `${action}: ${state}`, { dataset, snapshot });
+  }
+  const mount = (await mountsBelow(rootfs)).find((place) => place !== rootfs);
+  if (mount !== undefined) {
+    const state = `"${mount}" is mounted in it; unmount that first`;
+    throw new LayerfsError("busy", `${action}: ${state}`, { path: mount });
+  }
+  const holders = isMountPoint(rootfs) ? [] : await holdersOf(rootfs, dataset);
+  if (holders.length === 0) return;
+  const users = describeHolders(holders);
+  const state = `it is in use by ${users}; end that first`;
+  throw new LayerfsError("busy", `${action}: ${state}`, { path: rootfs, holders: users });
+}
+
+/** Puts a replacement's dataset into the place of the container's, which goes below R/staging. */
+export async function replaceRootfs(
+  names: DatasetNames,
+  { id, rootfs }: ContainerRootfs,
+  replacement: Replacing,
+): Promise<void> {
+  const action = `Cannot replace the root filesystem of container "${id}"`;
+  const [dataset, other] = [names.container(id), names.container(replacement.id)];
+  const rename = async (from: string, to: string) => {
+    const { failure } = await patiently(
+      () => tryZfs(["rename", from, to]),
+      (result) => result.failure?.kind === "busy" || result.failure?.kind === "in-use",
+    );
+    if (failure !== null) throw await refusalError(failure, from, rootfs, action);
+  };
+  const all = await propertiesOf([dataset, other], names.containers, ["mountpoint"], action);
+  if (all.has(other)) {
+    if (all.has(dataset)) await rename(dataset, names.staged(replacement.staging));
+    await rename(other, dataset);
+  } else if (all.get(dataset)?.get("mountpoint") === rootfs) return;
+  await zfs(["set", `mountpoint=${rootfs}`, dataset], action);
 }
 
 /** Snapshots of a container are views of it, and go with it; what people have made below it is theirs. */

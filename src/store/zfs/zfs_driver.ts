@@ -20,6 +20,7 @@ import type {
   Driver,
   NewRootfs,
   Removal,
+  Replacing,
   RootfsState,
   StagedLayer,
   Strays,
@@ -42,7 +43,7 @@ import {
 import { Ownership, STORE } from "./ownership.ts";
 import { propertiesBelow, propertiesOf } from "./properties.ts";
 import { removeLayer } from "./remove_layer.ts";
-import { createRootfs, removeRootfs } from "./rootfs_dataset.ts";
+import { checkReplaceable, createRootfs, removeRootfs, replaceRootfs } from "./rootfs_dataset.ts";
 import { StagedDataset } from "./staged_dataset.ts";
 import { findBrokenLayers, findStrays, STRAY_PROPERTIES } from "./strays.ts";
 import { tryZfs } from "./zfs.ts";
@@ -200,6 +201,16 @@ export class ZfsDriver implements Driver {
     await this.#refuseMissing(false, action);
   }
 
+  async checkReplaceable(container: ContainerRootfs): Promise<void> {
+    const action = `Cannot replace the root filesystem of container "${container.id}"`;
+    await this.#ownership.verify(this.#names.containers, action);
+    await checkReplaceable(this.#names, container);
+  }
+
+  async replaceRootfs(container: ContainerRootfs, replacement: Replacing): Promise<void> {
+    await replaceRootfs(this.#names, container, replacement);
+  }
+
   async rootfsStates(
     containers: readonly ContainerRootfs[],
   ): Promise<ReadonlyMap<string, RootfsState>> {
@@ -207,14 +218,19 @@ export class ZfsDriver implements Driver {
     const parent = this.#names.containers;
     const action = `Cannot look for containers in "${parent}"`;
     const names = [parent, ...containers.map(({ id }) => this.#names.container(id))];
-    const all = await propertiesOf(names, parent, ["used", STORE], action);
+    const all = await propertiesOf(names, parent, ["used", "quota", STORE], action);
     await this.#refuseMissing(all.has(parent), action);
     this.#ownership.check(all, parent, action);
     const states = new Map<string, RootfsState>();
     for (const { id, rootfs } of containers) {
-      const used = all.get(this.#names.container(id))?.get("used");
-      if (used === undefined) continue;
-      states.set(id, { mounted: isMountPoint(rootfs), ownBytes: Number(used) });
+      const own = all.get(this.#names.container(id));
+      if (own === undefined) continue;
+      const quota = Number(own.get("quota")); // 0 for none
+      states.set(id, {
+        mounted: isMountPoint(rootfs),
+        ownBytes: Number(own.get("used")),
+        ...(quota > 0 ? { quota } : {}),
+      });
     }
     return states;
   }

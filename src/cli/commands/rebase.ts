@@ -1,0 +1,44 @@
+/**
+ * `layerfs rebase`.
+ *
+ * @module
+ */
+
+import { rebaseContainer } from "../../container/rebase.ts";
+import { LayerfsError, printable } from "../../errors.ts";
+import type { Context, Input, Outcome } from "../context.ts";
+import { registryAccess } from "../registry_access.ts";
+import type { SPECS } from "../specs.ts";
+import { storeWork } from "../store_work.ts";
+
+/** Moves a container to another image and prints how conflicts were settled. */
+export async function rebase(
+  { values, operands }: Input<(typeof SPECS)["rebase"]["options"]>,
+  context: Context,
+): Promise<Outcome> {
+  const chosen = (["ours", "theirs", "fail"] as const).filter((name) => values[name]);
+  if (chosen.length > 1) {
+    const options = chosen.map((name) => `--${name}`).join(" and ");
+    throw new LayerfsError("usage", `Cannot use ${options} together: choose one`);
+  }
+  const [id = "", image = ""] = operands;
+  const settlement = chosen[0] ?? "fail";
+  const result = await rebaseContainer({
+    ...storeWork(context),
+    ...registryAccess(values, context),
+    id,
+    image,
+    settlement,
+  });
+  const { conflicts, applied, warnings } = result;
+  const rows = conflicts.map(({ path, ours, theirs, settled }) => {
+    return `${ours}${theirs} ${settled} ${printable(path)}\n`;
+  });
+  const count = applied === 1 ? "1 change" : `${applied} changes`;
+  return {
+    document: result,
+    text: `${rows.join("")}${id}\n`,
+    warnings,
+    remark: `container ${id}: ${count} on top of ${result.image.reference}`,
+  };
+}

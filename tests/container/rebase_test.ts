@@ -1,0 +1,3 @@
+import { rebaseTests } from "./rebase_contract.ts";
+
+rebaseTests("directory", () => Promise.resolve({ driver: "directory", deno: [Deno.execPath()] }));
