@@ -198,10 +198,11 @@ export class Tree {
   }
 
   /**
-   * Whether the layers below may have something at `place`: false is certain, and cheaper than to
-   * look.
+   * Whether something may be at `place` that the layer in hand does not name: of the layers below, or
+   * a directory that a symlink's target led through. False is certain, and cheaper than to look.
    */
-  mayHaveLower({ parent, name }: Place): boolean {
+  mayHaveOther({ parent, name, path }: Place): boolean {
+    if (this.#madeNow.has(path)) return true;
     if (!this.#hasLower || this.#madeNow.has(parent)) return false;
     let names = this.#lowerNames.get(parent);
     if (names === undefined) {
