@@ -66,6 +66,8 @@ export interface WriteLayer {
   readonly ring: SharedRing;
   /** Absolute path of a new file for its skeleton (see skeleton.ts); null for none. */
   readonly skeleton: string | null;
+  /** Whether there is a digest to be verified, of its blob or of its stream. */
+  readonly hasDigest: boolean;
 }
 
 /** Layers that make one tree, the base first. */

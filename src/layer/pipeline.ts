@@ -111,7 +111,11 @@ export class LayerPipeline implements AsyncDisposable {
     const first = this.#next;
     this.#first = first;
     this.#next += skeletons.length;
-    const layers = skeletons.map((skeleton, i) => ({ ring: this.#ring(first + i), skeleton }));
+    const layers = skeletons.map((skeleton, i) => {
+      const { digest, diffId } = this.#layers[first + i]!;
+      const hasDigest = digest !== null || diffId !== null;
+      return { ring: this.#ring(first + i), skeleton, hasDigest };
+    });
     this.#tree = pending();
     this.#writer.postMessage({ type: "tree", job, layers } satisfies WriteRequest);
     const outcome = await this.#tree.promise;

@@ -5,6 +5,7 @@
  */
 
 import { printable } from "../errors.ts";
+import { errnoName, storageError } from "../system_error.ts";
 import { LayerApplier } from "./apply.ts";
 import { ExtractionFailed, type Extractor, RemoteExtractor } from "./extractor.ts";
 import {
@@ -50,7 +51,9 @@ function makeTree(job: TreeJob, layers: readonly WriteLayer[]): void {
     const result = applyAll(job, layers, place);
     self.postMessage({ type: "done", result });
   } catch (error) {
-    const told = isKnown(error) ? null : sendable(error);
+    // Of what is done for an entry, the entry says more; this is of what waited.
+    const named = errnoName(error) === "" ? error : storageError(error, "Cannot write files");
+    const told = isKnown(error) ? null : sendable(named);
     self.postMessage({ type: "failed", layer: place.layer, error: told });
   }
 }
@@ -83,7 +86,11 @@ function applyAll(
   }
 }
 
-function applyLayer({ ring, skeleton }: WriteLayer, tree: Tree, warnings: string[]): void {
+function applyLayer(
+  { ring, skeleton, hasDigest }: WriteLayer,
+  tree: Tree,
+  warnings: string[],
+): void {
   const reader = new RingReader(ring, WRITE_READER);
   reader.begin();
   try {
@@ -93,7 +100,7 @@ function applyLayer({ ring, skeleton }: WriteLayer, tree: Tree, warnings: string
     else scanWithSkeleton(reader, visit, skeleton);
   } catch (error) {
     // Whether the blob is what it should be tells more than what failed here, and is found at its end.
-    if (isAboutContent(error)) drain(reader);
+    if (hasDigest && isAboutContent(error)) drain(reader);
     throw error;
   } finally {
     reader.finish();

@@ -38,7 +38,6 @@ function layerOf(tar: Uint8Array, more: Partial<LayerSource> & { blob?: Uint8Arr
   const { blob = tar, ...rest } = more;
   const content = {
     length: blob.length,
-    // deno-lint-ignore require-await -- an AsyncIterable is asked for
     async *open() {
       yield blob;
     },
@@ -127,7 +126,7 @@ for (const kind of ["file", "stream"] as const) {
         ? { path: `${place.scratch}/missing`, offset: 0, length: small.length }
         : {
           length: small.length,
-          // deno-lint-ignore require-await -- an AsyncIterable is asked for
+          // deno-lint-ignore require-yield -- it fails before its first piece
           async *open(): AsyncGenerator<Uint8Array> {
             throw new LayerfsError("unreachable", "the connection broke");
           },
@@ -168,4 +167,12 @@ Deno.test("an abort ends the wait for a diffID", () =>
       assert(error instanceof LayerfsError, (error as Error).stack);
       assertEquals(error.code, "interrupted");
     }
+  }));
+
+Deno.test("where nothing can be written for tar, the error says so and names the layer", () =>
+  withPlace(async (place) => {
+    await using pipeline = pipelineOf([layerOf(small)]);
+    const error = await errorOf(makeTree(pipeline, { ...place, scratch: `${place.scratch}/no` }));
+    assertEquals(error.code, "not-found");
+    assertStringIncludes(error.message, "layer 1 of 1");
   }));
