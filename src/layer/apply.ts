@@ -263,7 +263,7 @@ export class LayerApplier implements TarVisitor {
 
   /** Removes what is in the way of anything but a directory. */
   #makeRoom(place: Place): void {
-    if (!this.#isOwn && !this.#tree.mayHaveLower(place)) return;
+    if (!this.#isOwn && !this.#tree.mayHaveOther(place)) return;
     const stat = this.#tree.stat(place.path);
     if (stat !== null) this.#remove(place, stat);
   }

@@ -5,9 +5,8 @@
  */
 
 import { createHasher, formatDigest } from "../core/hasher.ts";
-import { LayerfsError } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
-import type { DigestMessage, DigestRequest } from "./messages.ts";
+import { type DigestMessage, type DigestRequest, isInterruption } from "./messages.ts";
 import { DIGEST_READER, RING_BYTES, RingReader } from "./ring.ts";
 
 declare const self: {
@@ -26,8 +25,7 @@ self.onmessage = ({ data: { layers, engine } }) => {
     }
   } catch (error) {
     // Whoever has cancelled waits for no digest.
-    if (error instanceof LayerfsError && error.code === "interrupted") return;
-    throw error;
+    if (!isInterruption(error)) throw error;
   }
 };
 

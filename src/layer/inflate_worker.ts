@@ -11,6 +11,7 @@ import {
   type InflateLayer,
   type InflateMessage,
   type InflateRequest,
+  isInterruption,
   sendable,
 } from "./messages.ts";
 import { readLayer, type TarSink } from "./read_layer.ts";
@@ -22,10 +23,11 @@ declare const self: {
 };
 
 self.onmessage = ({ data: { layers, ...how } }) => {
+  // Goes on after a failure: where somebody else has made that layer, nobody asks for it.
   layers.every((layer, index) => inflate(index, layer, how));
 };
 
-/** @returns whether the next layer is to be read */
+/** @returns false where the work is to end */
 function inflate(
   index: number,
   layer: InflateLayer,
@@ -47,7 +49,7 @@ function inflate(
     const told = error instanceof InputFailed ? null : sendable(error);
     self.postMessage({ type: "failed", layer: index, error: told });
     ring.end("failed");
-    return false;
+    return !isInterruption(error);
   }
 }
 

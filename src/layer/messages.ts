@@ -32,7 +32,7 @@ export interface InflateRequest {
 /**
  * What that thread says, of layers by their index in the request: `result` is null where nobody
  * wanted the layer, `error` where its blob comes through a ring that is broken, which whoever fills
- * it tells of. The work ends at a failure.
+ * it tells of. After a failure comes the next layer: somebody else may have made the one that failed.
  */
 export type InflateMessage =
   | { readonly type: "bytes"; readonly layer: number; readonly delta: number }
@@ -66,6 +66,8 @@ export interface WriteLayer {
   readonly ring: SharedRing;
   /** Absolute path of a new file for its skeleton (see skeleton.ts); null for none. */
   readonly skeleton: string | null;
+  /** Whether there is a digest to be verified, of its blob or of its stream. */
+  readonly hasDigest: boolean;
 }
 
 /** Layers that make one tree, the base first. */
@@ -109,6 +111,16 @@ export type WriteMessage =
   | { readonly type: "done"; readonly result: TreeResult }
   /** `error` is null where its stream is broken or a spool failed: others know why. */
   | { readonly type: "failed"; readonly layer: number; readonly error: SentError | null };
+
+/** Whether damage of the blob may have led to this error. */
+export function isAboutContent(error: unknown): boolean {
+  return error instanceof LayerfsError && error.code === "image-invalid";
+}
+
+/** Whether this error says that the work was ended, by a cancelled ring as a rule. */
+export function isInterruption(error: unknown): boolean {
+  return error instanceof LayerfsError && error.code === "interrupted";
+}
 
 /** An error on its way between threads, which keep only an Error's message otherwise. */
 export type SentError =

@@ -22,6 +22,8 @@ import {
   type InflateLayer,
   type InflateMessage,
   type InflateRequest,
+  isAboutContent,
+  isInterruption,
   received,
   type TreeJob,
   type TreeResult,
@@ -80,6 +82,8 @@ export class LayerPipeline implements AsyncDisposable {
   /** What the writing thread says of the tree in hand. */
   #tree: Pending<Extract<WriteMessage, { type: "done" | "failed" }>> | null = null;
   #isCancelled = false;
+  /** How one of the threads has died. */
+  #crash: Error | null = null;
 
   /** Begins to read the layers ahead. @param layers in the order in which they will be applied */
   constructor(layers: readonly LayerSource[], options: PipelineOptions) {
@@ -107,12 +111,17 @@ export class LayerPipeline implements AsyncDisposable {
     const first = this.#next;
     this.#first = first;
     this.#next += skeletons.length;
-    const layers = skeletons.map((skeleton, i) => ({ ring: this.#ring(first + i), skeleton }));
+    const layers = skeletons.map((skeleton, i) => {
+      const { digest, diffId } = this.#layers[first + i]!;
+      const hasDigest = digest !== null || diffId !== null;
+      return { ring: this.#ring(first + i), skeleton, hasDigest };
+    });
     this.#tree = pending();
     this.#writer.postMessage({ type: "tree", job, layers } satisfies WriteRequest);
     const outcome = await this.#tree.promise;
     // Whoever is told that the work has ended may take the tree away.
     await this.#extraction.idle;
+    if (this.#crash !== null) throw this.#crash;
     if (outcome.type === "failed") {
       const { error, layer } = outcome.error === null && this.#extraction.failure !== null
         ? this.#extraction.failure
@@ -149,7 +158,9 @@ export class LayerPipeline implements AsyncDisposable {
   }
 
   #cancel(): void {
+    if (this.#isCancelled) return;
     this.#isCancelled = true;
+    this.#rejectAll(new LayerfsError("interrupted", "interrupted")); // who ends says no more
     for (const ring of this.#rings) cancelRing(ring);
     this.#pump.cancel();
     this.#extraction.cancel();
@@ -213,12 +224,18 @@ export class LayerPipeline implements AsyncDisposable {
     worker.onmessage = ({ data }: MessageEvent<T>) => onMessage(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      if (this.#isCancelled) return;
-      this.#cancel();
-      const error = new Error(`worker failed: ${event.message}`);
-      this.#tree?.reject(error);
-      for (const one of [...this.#reads, ...this.#digests]) one.reject(error);
+      if (!this.#isCancelled) {
+        this.#crash = new Error(`worker failed: ${event.message}`);
+        this.#rejectAll(this.#crash);
+        this.#cancel();
+      }
+      // The thread that writes says itself when it has ended, unless it is the one that is dead.
+      if (worker === this.#writer) this.#tree?.resolve({ type: "failed", layer: 0, error: null });
     };
+  }
+
+  #rejectAll(error: Error): void {
+    for (const one of [...this.#reads, ...this.#digests]) one.reject(error);
   }
 
   /** What was read for a layer that is in its tree, once its diffID is found to be right. */
@@ -255,7 +272,7 @@ export class LayerPipeline implements AsyncDisposable {
   }
 
   #label(error: unknown, index: number): unknown {
-    if (error instanceof LayerfsError && error.code === "interrupted") return error;
+    if (isInterruption(error)) return error;
     const { digest, diffId } = this.#layers[index]!;
     const { positions, total } = this.#options;
     const layer = positions[index]! + 1;
@@ -265,11 +282,6 @@ export class LayerPipeline implements AsyncDisposable {
       digest: named,
     });
   }
-}
-
-/** Whether damage of the blob may have led to this error. */
-function isAboutContent(error: unknown): boolean {
-  return error instanceof LayerfsError && error.code === "image-invalid";
 }
 
 /** A promise that nobody may ever look at. */

@@ -18,13 +18,12 @@ const MAX_SYMLINKS = 40;
 
 /** What to do on the way to a directory. All paths are relative to the root. */
 export interface Walk {
+  /** A component is looked at next. */
+  arriving?(path: string): void;
   /** A component does not exist: throw, or return once it does, or may be taken as if it did. */
   missing(path: string): void;
-  /**
-   * A component is neither a directory nor a symlink: throw, or return for it to be looked at
-   * again. Without it, `image-invalid` is thrown.
-   */
-  notDirectory?(path: string): void;
+  /** A component is neither a directory nor a symlink. Without it, `image-invalid` is thrown. */
+  notDirectory?(path: string): never;
   /** Target of a symlink, where that is known better than from readlink(2). */
   linkTarget?(path: string): string | undefined;
 }
@@ -63,6 +62,7 @@ export function resolveDirectory(root: string, path: string, walk: Walk): string
     resolved.push(name);
     const relative = resolved.join("/");
     const absolute = absolutePath(root, relative);
+    walk.arriving?.(relative);
     const stat = lstatOrNull(absolute);
     if (stat === null) {
       walk.missing(relative);
@@ -73,10 +73,8 @@ export function resolveDirectory(root: string, path: string, walk: Walk): string
       else resolved.pop();
       pending.push(...target.split("/").reverse());
     } else if (!stat.isDirectory()) {
-      if (walk.notDirectory === undefined) throw notDirectory(path, relative);
-      walk.notDirectory(relative);
-      resolved.pop();
-      pending.push(name);
+      walk.notDirectory?.(relative);
+      throw notDirectory(path, relative);
     }
   }
   return resolved.join("/");

@@ -63,7 +63,7 @@ export class StreamPump {
       } catch (error) {
         this.#errors.set(layer, error instanceof Error ? error : new Error(String(error)));
         writer.end("failed");
-        return;
+        if (this.#abort.signal.aborted) return;
       }
     }
   }

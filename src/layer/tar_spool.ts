@@ -7,9 +7,8 @@
  * once it is large, it is extracted while the next one is filled. Reading a file, tar is twice as
  * fast as at the end of a pipe (measured).
  *
- * Whatever waits for tar is not in the tree yet: whoever looks at a path asks {@linkcode
- * TarSpool.isWaiting} first. Only where something may be gone through, a symlink, has an empty file
- * in its place. tar sees resolved paths only: all their parents are real directories.
+ * Whatever waits for tar is not in the tree yet, or in the making: whoever looks at a path asks
+ * {@linkcode TarSpool.isWaiting} first. tar sees resolved paths only: all their parents are real directories.
  *
  * @module
  */
@@ -85,9 +84,7 @@ export class TarSpool {
 
   /** Adds something without content: a device, a FIFO, a symlink. Its path must be free. */
   addNode(header: TarHeader): void {
-    const path = header.path as string;
-    fs.closeSync(fs.openSync(`${this.#root}/${path}`, O_RDWR | O_CREAT | O_EXCL, 0o600));
-    this.#add(header, path);
+    this.#add(header, header.path as string);
   }
 
   /** Adds another name, whose path must be free, of a file that waits at `target`. */

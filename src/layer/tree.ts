@@ -173,14 +173,15 @@ export class Tree {
   /** Resolves with what this tree knows better than the filesystem. */
   #resolve(path: string, walk: Required<Pick<Walk, "missing" | "notDirectory">>): string {
     return resolveDirectory(this.root, path, {
+      arriving: (component) => {
+        // It may be a symlink. To look while tar makes it could find anything.
+        if (this.spool.isWaiting(component) && !this.spool.hasFile(component)) this.spool.flush();
+      },
       missing: (component) => {
         if (this.spool.isWaiting(component)) walk.notDirectory(component); // a file
         else walk.missing(component);
       },
-      notDirectory: (component) => {
-        if (this.spool.isWaiting(component)) this.spool.flush(); // it may be a symlink
-        else walk.notDirectory(component);
-      },
+      notDirectory: walk.notDirectory,
       linkTarget: (link) => this.rawNames.linkTarget(link),
     });
   }
@@ -198,10 +199,11 @@ export class Tree {
   }
 
   /**
-   * Whether the layers below may have something at `place`: false is certain, and cheaper than to
-   * look.
+   * Whether something may be at `place` that the layer in hand does not name: of the layers below, or
+   * a directory that a symlink's target led through. False is certain, and cheaper than to look.
    */
-  mayHaveLower({ parent, name }: Place): boolean {
+  mayHaveOther({ parent, name, path }: Place): boolean {
+    if (this.#madeNow.has(path)) return true;
     if (!this.#hasLower || this.#madeNow.has(parent)) return false;
     let names = this.#lowerNames.get(parent);
     if (names === undefined) {

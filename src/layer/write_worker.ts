@@ -5,11 +5,20 @@
  */
 
 import { printable } from "../errors.ts";
+import { errnoName, storageError } from "../system_error.ts";
 import { LayerApplier } from "./apply.ts";
 import { ExtractionFailed, type Extractor, RemoteExtractor } from "./extractor.ts";
-import { sendable, type TreeJob, type TreeResult, type WriteLayer } from "./messages.ts";
-import type { WriteMessage, WriteRequest } from "./messages.ts";
-import { RingReader, type SharedRing, WRITE_READER } from "./ring.ts";
+import {
+  isAboutContent,
+  isInterruption,
+  sendable,
+  type TreeJob,
+  type TreeResult,
+  type WriteLayer,
+  type WriteMessage,
+  type WriteRequest,
+} from "./messages.ts";
+import { RING_BYTES, RingReader, type SharedRing, WRITE_READER } from "./ring.ts";
 import { scanLayer, StreamBroken } from "./scan_layer.ts";
 import { scanWithSkeleton } from "./skeleton.ts";
 import { Tree } from "./tree.ts";
@@ -42,7 +51,9 @@ function makeTree(job: TreeJob, layers: readonly WriteLayer[]): void {
     const result = applyAll(job, layers, place);
     self.postMessage({ type: "done", result });
   } catch (error) {
-    const told = isKnown(error) ? null : sendable(error);
+    // Of what is done for an entry, the entry says more; this is of what waited.
+    const named = errnoName(error) === "" ? error : storageError(error, "Cannot write files");
+    const told = isKnown(error) ? null : sendable(named);
     self.postMessage({ type: "failed", layer: place.layer, error: told });
   }
 }
@@ -75,7 +86,11 @@ function applyAll(
   }
 }
 
-function applyLayer({ ring, skeleton }: WriteLayer, tree: Tree, warnings: string[]): void {
+function applyLayer(
+  { ring, skeleton, hasDigest }: WriteLayer,
+  tree: Tree,
+  warnings: string[],
+): void {
   const reader = new RingReader(ring, WRITE_READER);
   reader.begin();
   try {
@@ -83,16 +98,30 @@ function applyLayer({ ring, skeleton }: WriteLayer, tree: Tree, warnings: string
       new LayerApplier(tree, scanner, (warning) => warnings.push(warning));
     if (skeleton === null) scanLayer(reader, visit);
     else scanWithSkeleton(reader, visit, skeleton);
+  } catch (error) {
+    // Whether the blob is what it should be tells more than what failed here, and is found at its end.
+    if (hasDigest && isAboutContent(error)) drain(reader);
+    throw error;
   } finally {
-    // The others go on: whether the blob is what it should be tells more than what failed here.
     reader.finish();
+  }
+}
+
+function drain(reader: RingReader): void {
+  for (let piece = reader.next(RING_BYTES); piece.length > 0; piece = reader.next(RING_BYTES)) {
+    reader.take(piece.length);
   }
 }
 
 function skip(ring: SharedRing): void {
   const reader = new RingReader(ring, WRITE_READER);
-  reader.begin();
-  reader.finish();
+  try {
+    reader.begin();
+    reader.finish();
+  } catch (error) {
+    // A tree may still be asked for, and is told that; this thread must live until then.
+    if (!isInterruption(error)) throw error;
+  }
 }
 
 function capped(warnings: string[]): string[] {

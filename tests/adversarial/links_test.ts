@@ -264,3 +264,15 @@ rejectsLayer("a hard link in the place of the directory that its target is in", 
   file("a/b", "x"),
   hardlink("a", "a/b"),
 ], ['"a"', "below"]);
+
+layersBecome(
+  "a file over a directory that only a symlink's target went through",
+  [[symlink("s", "t/u/../v"), file("s/f", "1"), file("t/u", "2", { mode: 0o600 })]],
+  {
+    s: l("t/u/../v"),
+    t: d({ mtime: "0" }),
+    "t/u": f("2", { mode: 0o600 }),
+    "t/v": d({ mtime: "0" }),
+    "t/v/f": f("1"),
+  },
+);
