@@ -70,14 +70,24 @@ export async function registrySettings(
  * @throws {LayerfsError} `usage`
  */
 export function registryHost(typed: string): string {
-  const reference = parseReference(`docker://${typed}/x`);
-  const host = reference.transport === "docker" ? reference.host : "";
-  if (host === typed || typed === "index.docker.io") return host;
+  const host = hostOrNull(typed);
+  if (host === typed || (host !== null && typed === "index.docker.io")) return host;
   throw new LayerfsError(
     "usage",
     `Cannot use "${typed}" as a registry: it is not HOST or HOST:PORT, such as docker.io`,
     { registry: typed },
   );
+}
+
+function hostOrNull(typed: string): string | null {
+  try {
+    const reference = parseReference(`docker://${typed}/x`);
+    return reference.transport === "docker" ? reference.host : null;
+  } catch (error) {
+    // It speaks of a reference that nobody has typed.
+    if (error instanceof LayerfsError) return null;
+    throw error;
+  }
 }
 
 /** A password on the command line is the user's choice: others of the machine can see it there. */

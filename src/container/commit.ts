@@ -11,7 +11,8 @@ import {
   type CommitOptions,
   type CommittedImage,
 } from "../store/commit.ts";
-import { ImageStore, parseStoreTag } from "../store/images.ts";
+import { ImageStore } from "../store/images.ts";
+import { parseNewStoreTag } from "../store/new_store_tag.ts";
 import type { Work } from "../store/layerfs.ts";
 import { addLayerBlobs } from "../transfer/layer_blobs.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
@@ -38,7 +39,7 @@ export interface CommitContainerOptions extends StoreOptions, Work, BasePlaces, 
  * `unsupported` for a name that no layer can have
  */
 export async function commitContainer(options: CommitContainerOptions): Promise<CommittedImage> {
-  parseStoreTag(options.name);
+  parseNewStoreTag(options.name);
   getContainer(options.store, options.id); // before the store is opened: a failure must not make one
   using store = await Store.open(options, "shared", options.signal);
   const container = getSettled(store.path, options.id);

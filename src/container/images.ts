@@ -11,6 +11,7 @@ import { isIndex } from "../oci/media_type.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { tagOfEntry } from "../source/store_source.ts";
 import { ImageStore, parseStoreTag, type StoredImage } from "../store/images.ts";
+import { parseNewStoreTag } from "../store/new_store_tag.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { type IndexEntry, StoreIndex } from "../store/store_index.ts";
 import { allContainers } from "./containers.ts";
@@ -76,7 +77,7 @@ export async function tagImage(
   image: string,
   name: string,
 ): Promise<string> {
-  parseStoreTag(name);
+  parseNewStoreTag(name);
   const found = await Store.read(options) === null ? [] : new ImageStore(options.store).find(image);
   if (found.length === 0) {
     throw new LayerfsError(

@@ -7,7 +7,8 @@
 import { parsePlatform, type Platform } from "../oci/platform.ts";
 import { parseReference } from "../oci/reference.ts";
 import { openSource, type SourcePlaces } from "../source/open.ts";
-import { ImageStore, parseStoreTag } from "../store/images.ts";
+import { ImageStore } from "../store/images.ts";
+import { parseNewStoreTag } from "../store/new_store_tag.ts";
 import type { Work } from "../store/layerfs.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import type { PulledImage } from "../store/stored_image.ts";
@@ -39,7 +40,7 @@ export async function pull(options: PullIntoStoreOptions): Promise<PulledImage> 
   const platform = options.platform === undefined ? {} : {
     platform: parsePlatform(options.platform),
   };
-  if (as !== undefined) parseStoreTag(as);
+  if (as !== undefined) parseNewStoreTag(as);
   const places = { store: options.store, registry, pull: options.pull ?? "missing" } as const;
   // A failure must not make a store. Where there is one, the image is read once.
   if (await Store.read(options) === null) await checkReadable(reference, places, platform);

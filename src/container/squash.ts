@@ -9,7 +9,8 @@ import { LayerfsError } from "../errors.ts";
 import { hostPlatform, parsePlatform } from "../oci/platform.ts";
 import { type ResolvedImage, resolveImage } from "../source/image.ts";
 import type { SourcePlaces } from "../source/open.ts";
-import { ImageStore, parseStoreTag } from "../store/images.ts";
+import { ImageStore } from "../store/images.ts";
+import { parseNewStoreTag } from "../store/new_store_tag.ts";
 import { LayerFS, type Work } from "../store/layerfs.ts";
 import { type SquashedImage, squashImage } from "../store/squash.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
@@ -38,7 +39,7 @@ export async function squash(options: SquashImageOptions): Promise<SquashedImage
     ? hostPlatform()
     : parsePlatform(options.platform);
   // Before the store is opened: a failure must not make one.
-  parseStoreTag(options.name);
+  parseNewStoreTag(options.name);
   const image = await resolveImage(options.image, platform, options);
   using store = await Store.open(options, "shared", options.signal);
   const layerfs = new LayerFS(store);

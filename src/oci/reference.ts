@@ -95,6 +95,8 @@ const HOST = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[0-9A-Fa-f:.]+\\])(?::[
 /** Characters of `HOST/REPO` that clients commonly take (distribution-spec). */
 const MAX_NAME_LENGTH = 255;
 
+const MAX_PORT = 65535;
+
 /**
  * Reads an image reference.
  *
@@ -187,6 +189,8 @@ function splitHost(named: string, reference: string): { host: string; repository
         "oci:DIR, oci-archive:FILE or docker-archive:FILE",
     );
   }
+  const port = /:(\d+)$/.exec(host)?.[1];
+  if (Number(port) > MAX_PORT) throw wrong(reference, `there is no port ${port}`);
   return { host, repository };
 }
 

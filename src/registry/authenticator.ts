@@ -242,7 +242,7 @@ export class Authenticator {
     } catch (error) {
       if (!(error instanceof NetworkFailure)) throw error;
       const failed = unreachable(this.#place, request, error);
-      throw error.trouble === "certificate" ? failed : new Transient(failed);
+      throw error.isLasting ? failed : new Transient(failed);
     }
   }
 
@@ -263,7 +263,7 @@ export class Authenticator {
         throw new Transient(this.#error("unreachable", request, state), asked);
       }
       // Whatever a token server refuses, it refuses who we are.
-      throw this.#error("unauthorized", request, `${state}; ${await this.advice()}`);
+      throw this.#error("unauthorized", request, state, await this.advice());
     }
     const token = parseToken(await reply.bytes(MAX_TOKEN_BYTES));
     if (token === null) {
@@ -277,8 +277,9 @@ export class Authenticator {
     code: "unauthorized" | "unreachable" | "registry-invalid",
     request: { action: string; method: string; url: URL },
     state: string,
+    advice = "",
   ): LayerfsError {
-    return registryError(code, this.#place, request, state);
+    return registryError(code, this.#place, request, state, {}, advice);
   }
 }
 

@@ -148,8 +148,7 @@ export class Connection {
     } catch (error) {
       if (!(error instanceof NetworkFailure)) throw error;
       const failed = unreachable(this.#place, { ...request, url }, error);
-      // It will be the same certificate the next time.
-      throw error.trouble === "certificate" ? failed : new Transient(failed);
+      throw error.isLasting ? failed : new Transient(failed);
     }
   }
 
@@ -231,23 +230,23 @@ export class Connection {
     const { status } = reply;
     const body = await reply.beginning(MAX_ERROR_BYTES);
     const said = errorText(this.#place, body, reply.header("content-type"));
-    const state = [`${status}${said === "" ? "" : `: ${said}`}`];
+    const state = `${status}${said === "" ? "" : `: ${said}`}`;
     const isOurs = reply.url.origin === this.#place.origin;
-    if ((status === 401 || status === 403) && isOurs) {
-      state.push(await this.#authenticator.advice());
-    }
-    if (status === 429) {
-      state.push("it limits how much one may ask for; log in, or try again later");
-    }
+    const advice = (status === 401 || status === 403) && isOurs
+      ? await this.#authenticator.advice()
+      : status === 429
+      ? "it limits how much one may ask for; log in, or try again later"
+      : "";
     const codes = errorCodes(body);
     const wrongDigest = codes.includes("DIGEST_INVALID");
     const code = wrongDigest ? "digest-mismatch" : statusCode(status);
-    const error = this.#error(code, request, reply.url, state.join("; "), {
+    const data = {
       status,
       ...(codes.length > 0
         ? { errors: this.#place.redact(codes.slice(0, 3).join(" ")).slice(0, 200) }
         : {}),
-    });
+    };
+    const error = this.#error(code, request, reply.url, state, data, advice);
     if (!isTransient(status)) return error;
     return new Transient(error, parseRetryAfter(reply.header("retry-after"), this.#timing.now()));
   }
@@ -258,7 +257,8 @@ export class Connection {
     url: URL,
     state: string,
     data: LayerfsError["data"] = {},
+    advice = "",
   ): LayerfsError {
-    return registryError(code, this.#place, { action, method, url }, state, data);
+    return registryError(code, this.#place, { action, method, url }, state, data, advice);
   }
 }

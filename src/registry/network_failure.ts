@@ -17,12 +17,18 @@ export type NetworkTrouble =
   /** Anything else. */
   | "connection";
 
-/** A request that got no answer, or not all of one. It may be tried again, but for a certificate. */
+/** A request that got no answer, or not all of one. */
 export class NetworkFailure extends Error {
   override readonly name = "NetworkFailure";
 
   constructor(readonly trouble: NetworkTrouble, message: string) {
     super(printable(message.slice(0, 300)));
+  }
+
+  /** Whether it would be the same the next time: the certificate, or an answer that is no TLS. */
+  get isLasting(): boolean {
+    return this.trouble === "certificate" ||
+      this.trouble === "not-tls" && !/eof/i.test(this.message);
   }
 }
 

@@ -34,13 +34,19 @@ export interface Place {
 const MAX_MESSAGES = 3;
 const MAX_MESSAGE_LENGTH = 200;
 
-/** An error about a request. What it may show of URLs is never their query. */
+/**
+ * An error about a request. What it may show of URLs is never their query.
+ *
+ * @param state what came back: secrets are taken out of it
+ * @param advice what to do, in our own words, which stay whole: a gap there would tell the password
+ */
 export function registryError(
   code: ErrorCode,
   place: Place,
   { action, method, url }: RequestName,
   state: string,
   data: ErrorData = {},
+  advice = "",
 ): LayerfsError {
   // A redirect leads to hosts that nobody has heard of, so those are named.
   const path = `${
@@ -50,7 +56,8 @@ export function registryError(
   const name = place.repository === ""
     ? `to ${place.host}`
     : `of ${place.host}/${place.repository}`;
-  return new LayerfsError(code, `${action} ${name}: ${request}: ${place.redact(state)}`, {
+  const message = `${action} ${name}: ${request}: ${place.redact(state)}`;
+  return new LayerfsError(code, advice === "" ? message : `${message}; ${advice}`, {
     registry: place.host,
     ...(place.repository === "" ? {} : { repository: place.repository }),
     request,
@@ -70,12 +77,12 @@ export function unreachable(
 ): LayerfsError {
   const advice = {
     certificate:
-      "; give its authority's certificate by --cert-dir, or take any by --tls-verify=false",
-    "not-tls": "; if it speaks plain HTTP, add --tls-verify=false",
+      "give its authority's certificate by --cert-dir, or take any by --tls-verify=false",
+    "not-tls": "if it speaks plain HTTP, add --tls-verify=false",
     timeout: "",
     connection: "",
   }[trouble];
-  return registryError("unreachable", place, request, `${message}${advice}`);
+  return registryError("unreachable", place, request, message, {}, advice);
 }
 
 /** The code of an error for a status that was not wanted. */

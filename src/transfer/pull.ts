@@ -19,6 +19,7 @@ import { openSource, type SourcePlaces } from "../source/open.ts";
 import type { DescriptorSource, DockerSource } from "../source/source.ts";
 import { totalBytes } from "../store/image_documents.ts";
 import { type ImageStore, parseStoreTag, splitStoreTag } from "../store/images.ts";
+import { parseNewStoreTag } from "../store/new_store_tag.ts";
 import type { PulledImage } from "../store/stored_image.ts";
 import { dockerGraph } from "./docker_graph.ts";
 import { graphOf, type ImageChoice, type ImageGraph, readGraph, rootOf } from "./graph.ts";
@@ -50,7 +51,7 @@ interface Pulled {
  */
 export async function pullImage(store: ImageStore, options: PullOptions): Promise<PulledImage> {
   const reference = parseReference(options.reference);
-  if (options.as !== undefined) parseStoreTag(options.as);
+  if (options.as !== undefined) parseNewStoreTag(options.as);
   await using source = openSource(reference, options);
   const { graph, tags, platform } = source.kind === "oci"
     ? await readImage(source, options)

@@ -33,6 +33,8 @@ Deno.test("login asks, checks and keeps, and logout forgets", () =>
     Object.assign(wrong, { answer: "me", secret: "wrong" });
     const refused = await run(wrong, ...line);
     assertEquals([refused.status, refused.json.error.code], [6, "unauthorized"]);
+    // A gap where the advice has the same word would tell the password.
+    assertStringIncludes(refused.json.error.message, 'the credentials of "me" are wrong');
     assertStringIncludes(wrong.err, `Password of me at ${registry.host}`);
     const right = new FakeIo();
     Object.assign(right, { answer: "me", secret: PASSWORD });
@@ -51,9 +53,20 @@ Deno.test("login asks, checks and keeps, and logout forgets", () =>
   }));
 
 Deno.test("what is no registry is no place to log in", async () => {
-  for (const host of ["a/b", "registry", "https://example.com", "", "UPPER case"]) {
+  for (
+    const host of [
+      "a/b",
+      "registry",
+      "https://example.com",
+      "",
+      "UPPER case",
+      "docker://a.io",
+      "a.io:99999",
+    ]
+  ) {
     const io = new FakeIo();
     assertEquals(await main(["login", "--username=me", "--password-stdin", host], io), 2, host);
+    assertStringIncludes(io.err, `Cannot use "${host}" as a registry`);
   }
   const io = new FakeIo();
   assertEquals(await main(["login", "localhost:5000"], io), 2);

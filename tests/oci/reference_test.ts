@@ -137,6 +137,7 @@ const wrong: readonly [string, string][] = [
   ["alpine@sha256:ab", '"sha256:ab" is not'],
   [`alpine@${EMPTY_DIGEST}@${EMPTY_DIGEST}`, "is not"],
   [`host.example/${"a/".repeat(130)}a`, "longer than 255"],
+  ["host.example:65536/a", "there is no port 65536"],
   ["docker://", "is no image name"],
   ["docker://host.example/", "is no image name"],
   ["docker://-.example./a", "is no image name"],

@@ -29,9 +29,10 @@ Deno.test("--tls-verify=true outdoes registries.conf", async () => {
 
 Deno.test("plain HTTP is not spoken to a registry that was not named insecure", async () => {
   await using registry = new FaultyRegistry();
-  await using client = clientFor(registry, settingsFor([]));
+  const clock = new TestClock();
+  await using client = clientFor(registry, settingsFor([]), clock.timing);
   const { code, message } = await failureOf(() => client.manifest("latest"));
-  assertEquals([code, registry.asked.length], ["unreachable", 0]);
+  assertEquals([code, registry.asked.length, clock.waits], ["unreachable", 0, []]);
   assertStringIncludes(message, "if it speaks plain HTTP, add --tls-verify=false");
 });
 

@@ -190,6 +190,8 @@ Deno.test("an image without a name gets one by --as only", async () => {
     await refuses(() => pull(store, reference, { as: "Upper" }), "usage", "is no image name");
     const pinned = `a@${digestOf(BASE)}`;
     await refuses(() => pull(store, reference, { as: pinned }), "usage", "it has a digest");
+    // Nobody could name it: "oci:x" is a directory.
+    await refuses(() => pull(store, reference, { as: "oci:x" }), "usage", "read as oci:PATH");
     await refuses(() => pull(store, "alpine"), "not-found", "docker://HOST/NAME or oci:DIR");
     assertEquals([tagsIn(dir), blobsOf(store)], [[], []]);
     await pull(store, odd.reference, { as: "debian:1" });

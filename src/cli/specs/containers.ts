@@ -5,7 +5,7 @@
  */
 
 import { choice, command, flag, list, text } from "../spec.ts";
-import { IMAGE_HELP, PLATFORM, PULL, REGISTRY_OPTIONS } from "./options.ts";
+import { IMAGE_HELP, PLATFORM, PULL, REGISTRY_OPTIONS, STORED_IMAGE_HELP } from "./options.ts";
 
 /** What a caller may change of the image's own settings. */
 const OVERRIDE_OPTIONS = {
@@ -121,7 +121,7 @@ const mount = command({
   help: `Mounts a container's root filesystem again, after a reboot, say; or the tree of an image, \
 or of a layer on those below it, read-only. Prints the path. What is mounted already stays so.
 
-${IMAGE_HELP} LAYER is a ChainID, as layers prints it.`,
+${STORED_IMAGE_HELP} LAYER is a ChainID, as layers prints it.`,
   operands: { usage: ["ID|IMAGE|LAYER"], min: 1, max: 1, completes: "container" },
   options: { platform: PLATFORM, ...REGISTRY_OPTIONS },
   cleansUp: true,

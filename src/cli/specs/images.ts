@@ -109,7 +109,9 @@ const logout = command({
 
 const images = command({
   summary: "List the images of the store",
-  help: "Lists the images that pull and squash have put into the store. With --quiet: names only.",
+  help:
+    "Lists the images of the store by their names, as pull, copy, tag, squash and commit gave them. \
+With --quiet: names only.",
   operands: { usage: [""], min: 0, max: 0 },
   options: {},
 });

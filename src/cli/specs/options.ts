@@ -50,8 +50,14 @@ export const PULL = choice(
   "when to ask the registry that a bare name implies",
 );
 
+const PLACES = `IMAGE is oci:DIR[:TAG|@DIGEST], oci-archive:FILE[:TAG], \
+docker-archive:FILE[:REPO:TAG], docker://HOST/REPO[:TAG][@DIGEST], or a name`;
+const ALONE = "An image that stands alone in its directory or archive needs no tag.";
+
 /** What an operand IMAGE may be. */
-export const IMAGE_HELP = `IMAGE is oci:DIR[:TAG|@DIGEST], oci-archive:FILE[:TAG], \
-docker-archive:FILE[:REPO:TAG], docker://HOST/REPO[:TAG][@DIGEST], or a name: of an image of the \
-store, else of the registry that it implies (alpine is docker.io/library/alpine:latest; --pull). An \
-image that stands alone in its directory or archive needs no tag.`;
+export const IMAGE_HELP =
+  `${PLACES}: of an image of the store, else of the registry that it implies \
+(alpine is docker.io/library/alpine:latest). ${ALONE}`;
+
+/** What it may be where a bare name asks no registry. */
+export const STORED_IMAGE_HELP = `${PLACES} of an image of the store. ${ALONE}`;
