@@ -16,6 +16,7 @@ import {
   isSettableTime,
   setOpenFileAttributes,
 } from "./attributes.ts";
+import { ExtractionFailed } from "./extractor.ts";
 import { recordOwner } from "./rootless.ts";
 import { type ContentWriter, SMALL_FILE_BYTES } from "./tar_spool.ts";
 import type { Place, Tree } from "./tree.ts";
@@ -90,6 +91,7 @@ export class LayerApplier implements TarVisitor {
     try {
       action();
     } catch (error) {
+      if (error instanceof ExtractionFailed) throw error; // of what came before
       const what = `entry "${this.#path}"`;
       if (!(error instanceof LayerfsError)) throw storageError(error, what);
       throw within(error, what, { entry: this.#path });

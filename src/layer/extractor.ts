@@ -158,12 +158,15 @@ async function extractSpool(spool: Spool, signal: AbortSignal): Promise<string[]
   return readComplaints(code, stderr);
 }
 
-/** What tar is told. */
-export function extractArguments({ spool, root, asRoot, hasXattrs }: Spool): string[] {
+/**
+ * What tar is told. It runs in the tree's root: in `--directory` it takes a backslash for an escape,
+ * and a colon in the name of an archive for that of a host, unless it is told otherwise.
+ */
+export function extractArguments({ spool, asRoot, hasXattrs }: Spool): string[] {
   return [
     "--extract",
+    "--force-local",
     `--file=${spool}`,
-    `--directory=${root}`,
     "--preserve-permissions",
     "--numeric-owner",
     "--warning=no-unknown-keyword", // hdrcharset, which it obeys all the same
