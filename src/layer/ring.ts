@@ -210,7 +210,10 @@ export class RingReader {
    */
   next(most: number): Uint8Array<SharedArrayBuffer> {
     const control = this.#control;
-    waitUntil(control, () => this.#waiting() >= STEP_BYTES || Atomics.load(control, STATE) !== OPEN);
+    waitUntil(
+      control,
+      () => this.#waiting() >= STEP_BYTES || Atomics.load(control, STATE) !== OPEN,
+    );
     const start = control[this.#taken]! & (RING_BYTES - 1);
     const end = Math.min(start + Math.min(this.#waiting(), most), RING_BYTES);
     return this.#data.subarray(start, end);
