@@ -89,11 +89,12 @@ export class TreeView {
     if (known !== undefined) return known;
     const isInTree = path === "" || this.stat(parentOf(path))?.kind === "directory";
     let seen: SeenFile | null = null;
-    if (isInTree && !this.#isRead(path)) {
+    if (isInTree) {
       const name = path.slice(path.lastIndexOf("/") + 1);
       if (name.startsWith(TOKEN_MARK)) this.#readAll(parentOf(path));
+      // To look at the parent may have read all that is in it.
+      if (this.#isRead(path)) seen = this.#seen.get(path) ?? null;
       else seen = lookUp(absolutePath(this.root, path));
-      seen ??= this.#seen.get(path) ?? null;
     }
     this.#seen.set(path, seen);
     return seen;
