@@ -104,5 +104,7 @@ export function randomScript(random: () => number, count: number, asRoot: boolea
       return made;
     });
   });
-  return `umask 022\nset +e\n{\n${lines.join("\n")}\n} 2> /dev/null < /dev/null\nset -e`;
+  // Only root can read what its owner has shut, and so compare and pack it.
+  const open = asRoot ? "" : "\nchmod -R u+rwX .";
+  return `umask 022\nset +e\n{\n${lines.join("\n")}${open}\n} 2> /dev/null < /dev/null\nset -e`;
 }
