@@ -10,7 +10,8 @@
 import { encodeName, hasRawName, type RawNames, TOKEN_MARK } from "../core/raw_name.ts";
 import { LayerfsError } from "../errors.ts";
 import { check, isInterrupted, runSync } from "../process.ts";
-import type { Attributes, Timestamp } from "./attributes.ts";
+import type { Attributes } from "./attributes.ts";
+import { asciiField, findRecords, parseFindTime } from "./find_output.ts";
 
 /** A tree that holds layers. Paths are relative to its root; tokens stand for raw names. */
 export interface LowerTree {
@@ -55,20 +56,25 @@ export function readLowerTree(root: string, options: LowerTreeOptions): LowerTre
   const opened: string[] = [];
   const rawFiles: string[] = [];
   const rawTargets = new Map<string, Uint8Array>();
-  for (const [type, mode, uid, gid, time, pathBytes, target] of records(result.bytes)) {
+  for (
+    const [type, mode, uid, gid, time, pathBytes, target] of findRecords(
+      result.bytes,
+      FIELDS,
+    ) as Generator<Fields>
+  ) {
     const path = encodeName(pathBytes, names);
     if (path.startsWith(TOKEN_MARK, path.lastIndexOf("/") + 1)) rawFiles.push(path);
-    if (text(type) === "d") {
+    if (asciiField(type) === "d") {
       const attributes = {
-        mode: parseInt(text(mode), 8),
-        uid: Number(text(uid)),
-        gid: Number(text(gid)),
-        mtime: timestamp(text(time)),
+        mode: parseInt(asciiField(mode), 8),
+        uid: Number(asciiField(uid)),
+        gid: Number(asciiField(gid)),
+        mtime: parseFindTime(asciiField(time)),
         xattrs: null,
       };
       directories.set(path, attributes);
       if (options.open && (attributes.mode & 0o700) !== 0o700) opened.push(path);
-    } else if (text(type) === "l" && hasRawName(encodeName(target, new Map()))) {
+    } else if (asciiField(type) === "l" && hasRawName(encodeName(target, new Map()))) {
       rawTargets.set(path, target);
     }
   }
@@ -84,25 +90,3 @@ type Fields = [
   Uint8Array,
   Uint8Array,
 ];
-
-function* records(bytes: Uint8Array): Generator<Fields> {
-  for (let start = 0; start < bytes.length;) {
-    const fields: Uint8Array[] = [];
-    for (let i = 0; i < FIELDS; i++) {
-      const end = bytes.indexOf(0, start);
-      fields.push(bytes.subarray(start, end));
-      start = end + 1;
-    }
-    yield fields as Fields;
-  }
-}
-
-function text(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
-}
-
-/** `-1.5000000000` is half a second before 1970: find's fraction is never negative. */
-function timestamp(printed: string): Timestamp {
-  const [seconds = "", fraction = ""] = printed.split(".");
-  return { seconds: Number(seconds), nanoseconds: Number(fraction.slice(0, 9).padEnd(9, "0")) };
-}

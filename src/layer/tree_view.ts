@@ -13,17 +13,9 @@ import { encodeName, hasRawName, type RawNames, TOKEN_MARK } from "../core/raw_n
 import { LayerfsError } from "../errors.ts";
 import { check, isInterrupted, runSync } from "../process.ts";
 import { errnoName, storageError } from "../system_error.ts";
+import { type FileKind, kindOf } from "./file_kind.ts";
+import { asciiField, findRecords, parseFindTime } from "./find_output.ts";
 import { absolutePath, joinRelative, parentOf } from "./root_path.ts";
-
-/** What a file is. */
-export type FileKind =
-  | "file"
-  | "directory"
-  | "symlink"
-  | "character"
-  | "block"
-  | "fifo"
-  | "socket";
 
 /** What lstat(2) says of a file; no numbers of devices, no targets. */
 export interface SeenFile {
@@ -196,15 +188,6 @@ function lookUp(absolute: string): SeenFile | null {
   }
 }
 
-function kindOf(stat: fs.BigIntStats): FileKind {
-  if (stat.isFile()) return "file";
-  if (stat.isDirectory()) return "directory";
-  if (stat.isSymbolicLink()) return "symlink";
-  if (stat.isCharacterDevice()) return "character";
-  if (stat.isBlockDevice()) return "block";
-  return stat.isFIFO() ? "fifo" : "socket";
-}
-
 function list(absolute: string): string[] {
   try {
     return fs.readdirSync(absolute);
@@ -215,16 +198,10 @@ function list(absolute: string): string[] {
 
 /** Path below the start, and what is there; a directory comes before what is in it. */
 function* records(bytes: Uint8Array, names: RawNames): Generator<[string, SeenFile]> {
-  for (let start = 0; start < bytes.length;) {
-    const fields: Uint8Array[] = [];
-    for (let i = 0; i < FIELDS; i++) {
-      const end = bytes.indexOf(0, start);
-      fields.push(bytes.subarray(start, end));
-      start = end + 1;
-    }
+  for (const fields of findRecords(bytes, FIELDS)) {
     const path = encodeName(fields.pop()!, names);
-    const [kind, mode, uid, gid, size, mtime, ctime, device, inode, links] = fields.map((field) =>
-      String.fromCharCode(...field)
+    const [kind, mode, uid, gid, size, mtime, ctime, device, inode, links] = fields.map(
+      asciiField,
     ) as [string, string, string, string, string, string, string, string, string, string];
     yield [path, {
       kind: KINDS[kind] ?? "file",
@@ -241,8 +218,8 @@ function* records(bytes: Uint8Array, names: RawNames): Generator<[string, SeenFi
   }
 }
 
-/** `-1.5000000000` is half a second before 1970: find's fraction is never negative. */
+/** A time as find prints it, in nanoseconds since 1970. */
 function nanoseconds(printed: string): bigint {
-  const [seconds = "", fraction = ""] = printed.split(".");
-  return BigInt(seconds) * NANOSECONDS + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
+  const { seconds, nanoseconds } = parseFindTime(printed);
+  return BigInt(seconds) * NANOSECONDS + BigInt(nanoseconds);
 }

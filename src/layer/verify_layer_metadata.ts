@@ -12,6 +12,7 @@
 import type fs from "node:fs";
 import { hasRawName } from "../core/raw_name.ts";
 import type { TarEntry, TarScanner, TarVisitor } from "../core/tar_scanner.ts";
+import { kindOf } from "./file_kind.ts";
 import { joinRelative } from "./root_path.ts";
 import type { TreeFiles } from "./verify_layer_files.ts";
 
@@ -77,7 +78,7 @@ export class MetadataCheck implements TarVisitor {
       return entry.type === "hardlink" && !this.#asRoot ? null : "is missing";
     }
     if (entry.type === "hardlink") return this.#compareLink(entry, place, stat);
-    const type = typeOf(stat);
+    const type = kindOf(stat);
     if (type !== entry.type) return `is a ${type}, not a ${entry.type}`;
     if (type === "file" && stat.size !== entry.size) {
       return `size is ${stat.size}, not ${entry.size}`;
@@ -121,15 +122,6 @@ export class MetadataCheck implements TarVisitor {
       this.#checkHidden(joinRelative(directory, name), "is there, but not in the layer");
     }
   }
-}
-
-function typeOf(stat: fs.Stats): string {
-  if (stat.isFile()) return "file";
-  if (stat.isDirectory()) return "directory";
-  if (stat.isSymbolicLink()) return "symlink";
-  if (stat.isCharacterDevice()) return "character";
-  if (stat.isBlockDevice()) return "block";
-  return stat.isFIFO() ? "fifo" : "socket";
 }
 
 /** How overlayfs says that a name of the layers below is gone. */
