@@ -4,7 +4,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import { type ResolvedImage, resolveImage } from "../source/image.ts";
@@ -78,13 +77,6 @@ export async function withBaseTree<T>(
     }
     return await layerfs.withTree(top, work.signal, read);
   }
-  await using staging = store.stage();
-  const root = `${staging.path}/tree`;
-  fs.mkdirSync(root);
-  fs.chmodSync(root, 0o755); // whatever the umask
-  if (top !== null) {
-    const image = await findBaseImage(store.path, container, work);
-    await layerfs.unpack(root, image.layers, work);
-  }
-  return await read(root);
+  const layers = top === null ? [] : (await findBaseImage(store.path, container, work)).layers;
+  return await layerfs.withUnpacked(layers, work, read);
 }

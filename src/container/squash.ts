@@ -4,10 +4,9 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import { hostPlatform, parsePlatform } from "../oci/platform.ts";
-import { type ResolvedImage, resolveImage } from "../source/image.ts";
+import { resolveImage } from "../source/image.ts";
 import type { SourcePlaces } from "../source/open.ts";
 import { ImageStore } from "../store/images.ts";
 import { parseNewStoreTag } from "../store/new_store_tag.ts";
@@ -56,25 +55,12 @@ export async function squash(options: SquashImageOptions): Promise<SquashedImage
         if (store.driver.keepsLayers) await layerfs.provide([layer], options);
       },
     });
-  if (!store.driver.keepsLayers) return await withUnpacked(store, layerfs, image, options, merge);
+  if (!store.driver.keepsLayers) {
+    return await layerfs.withUnpacked(image.layers, options, merge);
+  }
   if (image.chainId === null) {
     throw new LayerfsError("unsupported", `Cannot squash "${options.image}": it has no layers`);
   }
   await layerfs.provide(image.layers, options);
   return await layerfs.withTree(image.chainId, signal, merge);
-}
-
-/** The tree of an image where the store keeps no layers: unpacked for this once. */
-async function withUnpacked<T>(
-  store: Store,
-  layerfs: LayerFS,
-  image: ResolvedImage,
-  work: Work,
-  read: (root: string) => Promise<T>,
-): Promise<T> {
-  await using staging = store.stage();
-  const root = `${staging.path}/tree`;
-  fs.mkdirSync(root, 0o755);
-  await layerfs.unpack(root, image.layers, work);
-  return await read(root);
 }

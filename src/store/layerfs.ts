@@ -256,6 +256,20 @@ export class LayerFS {
     }
   }
 
+  /** Shows `read` the tree of layers that are unpacked for this once: the store keeps none. */
+  async withUnpacked<T>(
+    layers: readonly LayerSource[],
+    work: Work,
+    read: (root: string) => Promise<T>,
+  ): Promise<T> {
+    await using staging = this.#store.stage();
+    const root = `${staging.path}/tree`;
+    fs.mkdirSync(root);
+    fs.chmodSync(root, 0o755); // whatever the umask
+    await this.unpack(root, layers, work);
+    return await read(root);
+  }
+
   /** Where the tree of a stack is mounted. */
   viewPath(top: Digest): string {
     return `${this.#store.path}/views/${layerName(top)}`;
