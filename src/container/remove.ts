@@ -66,7 +66,7 @@ async function stop({ id, bundle }: Container, force: boolean): Promise<void> {
 async function remove(store: Store, container: Container): Promise<void> {
   const { id, bundle } = container;
   // Whoever reads it, or moves it to another image, comes to an end first.
-  using _lock = await store.lockContainer(id);
+  using lock = await store.lockContainer(id);
   const rootfs = rootfsOf(container);
   const mount = (await mountsBelow(bundle)).find((path) => path !== rootfs.rootfs);
   if (mount !== undefined) {
@@ -87,6 +87,7 @@ async function remove(store: Store, container: Container): Promise<void> {
       throw error;
     }
     await claim.discard();
+    lock.remove();
   } catch (error) {
     throw storageError(error, `Cannot remove container "${id}"`);
   }
