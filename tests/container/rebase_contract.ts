@@ -163,7 +163,7 @@ async function kills(ground: RebaseGround): Promise<void> {
     await ground.image(await ground.tree("echo 1 > v; rm d/f1", base)),
   ];
   const { rootfs } = await ground.create(images[0]!, "web");
-  await bash(rootfs, "head -c 3000000 /dev/urandom > own; rm d/f6");
+  await bash(rootfs, "head -c 3000000 /dev/urandom > own; rm d/f6; touch -d @1000000000 .");
   const own = await bash(rootfs, "sha256sum own");
   const outcomes = new Set<string>();
   let target = 1;
