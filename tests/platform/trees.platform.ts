@@ -39,6 +39,20 @@ Deno.test("directories that become files and links: only what they held goes", a
   await assertTree(created.rootfs, await readTree(`${CACHE}/replaced`));
 });
 
+Deno.test("a layer of umoci insert, whose last file is not padded", async () => {
+  await using work = await Work.create();
+  const layout = work.path("layout");
+  await must(["umoci", "init", "--layout", layout]);
+  await must(["umoci", "new", "--image", `${layout}:inserted`]);
+  await Deno.writeTextFile(work.path("file"), "content");
+  const insert = ["umoci", "insert", "--rootless", "--image", `${layout}:inserted`];
+  await must([...insert, work.path("file"), "/d/file"]);
+  const layerfs = await Layerfs.inside(work);
+  const created = await layerfs.create([`oci:${layout}:inserted`, "/d/file"]);
+  assertEquals(created.layers.total, 1);
+  assertEquals(await Deno.readTextFile(`${created.rootfs}/d/file`), "content");
+});
+
 Deno.test("oci-archive: and docker-archive: of skopeo", async (t) => {
   const source = await image("debian");
   const references = ["oci-archive:PATH:debian", "docker-archive:PATH:example.org/debian:test"];

@@ -304,7 +304,10 @@ function afterZero(p: usize): void {
   else errorReset();
 }
 
-/** What the end of the stream at this point is: 0, or the number of an error. */
+/**
+ * What the end of the stream at this point is: 0, or the number of an error. Padding may be missing
+ * there: nothing of the last file is, and builders that write so (umoci insert) are read by all.
+ */
 export function scanEnd(): u32 {
   if (errorCode()) return errorCode();
   if (state == BLOCK) {
@@ -313,7 +316,8 @@ export function scanEnd(): u32 {
     else if (pending) fail(EXTENSION_WITHOUT_ENTRY);
   } else if (state == EXTENSION) fail(TRUNCATED_EXTENSION);
   else if (state == SPARSE_BLOCK || state == SPARSE_TEXT || state == SPARSE_PADDING) fail(TRUNCATED_SPARSE_MAP);
-  else if (state == DATA || state == PADDING) fail(TRUNCATED_DATA);
+  else if (state == PADDING && pending) fail(TRUNCATED_EXTENSION);
+  else if (state == DATA) fail(TRUNCATED_DATA);
   return errorCode();
 }
 
