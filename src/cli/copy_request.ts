@@ -6,6 +6,7 @@
 
 import { parsePlatform } from "../oci/platform.ts";
 import type { CopiedImage, CopyOptions } from "../transfer/copy.ts";
+import { chooseOne } from "./choose_one.ts";
 import type { Context, Outcome } from "./context.ts";
 import { registryAccess, type RegistryValues } from "./registry_access.ts";
 import { formatBytes } from "./style.ts";
@@ -16,11 +17,16 @@ interface CopyValues extends RegistryValues {
   readonly platform: string | undefined;
 }
 
-/** What `copy` and `push` hand on, but for the two references. */
+/**
+ * What `copy` and `push` hand on, but for the two references.
+ *
+ * @throws {LayerfsError} `usage`
+ */
 export function copyRequest(
   values: CopyValues,
   context: Context,
 ): Omit<CopyOptions, "source" | "destination"> {
+  chooseOne(values, ["all", "platform"]);
   const { all, platform } = values;
   const { signal, onProgress } = context;
   return {

@@ -7,6 +7,7 @@
 import { fullName } from "../../container/images.ts";
 import { pull as pullImage } from "../../container/pull.ts";
 import { formatPlatform } from "../../oci/platform.ts";
+import { chooseOne } from "../choose_one.ts";
 import type { Context, Input, Outcome } from "../context.ts";
 import { pullAccess } from "../registry_access.ts";
 import type { SPECS } from "../specs.ts";
@@ -18,6 +19,7 @@ export async function pull(
   { values, operands }: Input<(typeof SPECS)["pull"]["options"]>,
   context: Context,
 ): Promise<Outcome> {
+  chooseOne(values, ["all", "platform"]);
   const pulled = await pullImage({
     ...storeWork(context),
     image: operands[0] ?? "",

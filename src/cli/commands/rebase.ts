@@ -5,7 +5,8 @@
  */
 
 import { rebaseContainer } from "../../container/rebase.ts";
-import { LayerfsError, printable } from "../../errors.ts";
+import { printable } from "../../errors.ts";
+import { chooseOne } from "../choose_one.ts";
 import type { Context, Input, Outcome } from "../context.ts";
 import { registryAccess } from "../registry_access.ts";
 import type { SPECS } from "../specs.ts";
@@ -16,13 +17,8 @@ export async function rebase(
   { values, operands }: Input<(typeof SPECS)["rebase"]["options"]>,
   context: Context,
 ): Promise<Outcome> {
-  const chosen = (["ours", "theirs", "fail"] as const).filter((name) => values[name]);
-  if (chosen.length > 1) {
-    const options = chosen.map((name) => `--${name}`).join(" and ");
-    throw new LayerfsError("usage", `Cannot use ${options} together: choose one`);
-  }
+  const settlement = chooseOne(values, ["ours", "theirs", "fail"]) ?? "fail";
   const [id = "", image = ""] = operands;
-  const settlement = chosen[0] ?? "fail";
   const result = await rebaseContainer({
     ...storeWork(context),
     ...registryAccess(values, context),
