@@ -13,7 +13,7 @@ export interface BlobStream {
   /** Bytes that there will be. */
   readonly length: number;
   /**
-   * Brings them from the first on, in pieces of any size that are the caller's to keep.
+   * Brings them from the first on, in pieces of any size that are valid until the next one.
    *
    * The pieces have {@linkcode length} bytes together, or the iteration throws; their digest is not
    * verified. It may be called again, for all of them anew.

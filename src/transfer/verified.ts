@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type BlobContent, isLocation, readContent } from "../blob/content.ts";
+import { type BlobContent, readContent } from "../blob/content.ts";
 import { createHasher, type DigestEngine, formatDigest } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -62,9 +62,6 @@ async function* piecesOf(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   if (content instanceof Uint8Array) return yield new Uint8Array(content);
-  // The pieces of a file are valid until the next one; those of a stream may be kept.
-  const isShared = isLocation(content);
-  for await (const piece of readContent(content, what, signal)) {
-    yield isShared ? new Uint8Array(piece) : piece as Uint8Array<ArrayBuffer>;
-  }
+  // Who sends them keeps them for longer than they are valid.
+  for await (const piece of readContent(content, what, signal)) yield new Uint8Array(piece);
 }
