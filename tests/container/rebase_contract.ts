@@ -12,12 +12,16 @@ import { removeContainers } from "../../src/container/remove.ts";
 import { LayerfsError } from "../../src/errors.ts";
 import { IS_ROOT, output } from "../fixtures/tree.ts";
 import { bash } from "../store/contract_compare.ts";
+import { isThinned } from "../store/contract_ground.ts";
 import { randomNumbers, randomScript } from "../store/random_changes.ts";
 import { RebaseGround, type RebaseStore, refusal } from "./rebase_ground.ts";
 import { table } from "./rebase_table.ts";
 
 /** Random trees. */
-const TREES = 4;
+const TREES = isThinned() ? 1 : 4;
+
+/** Milliseconds between the moments at which a rebase is killed. */
+const KILL_STEP = isThinned() ? 450 : 90;
 
 /** Onto the very same image, nothing changes, nor does what is known of the changes. */
 async function identity(ground: RebaseGround): Promise<void> {
@@ -167,7 +171,7 @@ async function kills(ground: RebaseGround): Promise<void> {
   const own = await bash(rootfs, "sha256sum own");
   const outcomes = new Set<string>();
   let target = 1;
-  for (let delay = 250; delay < 2600; delay += 90) {
+  for (let delay = 250; delay < 2600; delay += KILL_STEP) {
     const child = ground.start("web", images[target]!);
     const timer = setTimeout(() => child.kill("SIGKILL"), delay);
     const { success } = await child.status;

@@ -16,7 +16,7 @@ import { IS_ROOT } from "../fixtures/tree.ts";
 import { tarball } from "../fixtures/tar.ts";
 import { CHANGED_LAYERS, CHANGES } from "./contract_changes.ts";
 import { bash, treeDifferences } from "./contract_compare.ts";
-import { type ContractTest, type Ground, stackHeight } from "./contract_ground.ts";
+import { type ContractTest, type Ground, isThinned } from "./contract_ground.ts";
 import { randomNumbers, randomScript } from "./random_changes.ts";
 
 /** Trees that are made, and how often each is changed. */
@@ -169,7 +169,7 @@ const WITHOUT_SOCKETS = "find . -type s -printf '%h\\0' -delete | " +
  * tried; what packs them is the same everywhere.
  */
 function stride({ options }: Ground): number {
-  return options.keepsLayers && stackHeight({ ...options, layers: 200 }) >= 200 ? 1 : 5;
+  return options.keepsLayers && !isThinned() ? 1 : 5;
 }
 
 async function everyChange(ground: Ground): Promise<void> {
