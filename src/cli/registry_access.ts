@@ -6,14 +6,8 @@
 
 import { LayerfsError } from "../errors.ts";
 import { parseReference } from "../oci/reference.ts";
-import { Credentials } from "../registry/credentials.ts";
-import {
-  loadRegistrySettings,
-  parseCredentials,
-  REGISTRY_VARIABLES,
-  type RegistryOptions,
-  type RegistrySettings,
-} from "../registry/settings.ts";
+import type { Credentials } from "../registry/credentials.ts";
+import type { RegistryOptions, RegistrySettings } from "../registry/settings.ts";
 import type { PullPolicy } from "../source/name_source.ts";
 import type { Context } from "./context.ts";
 import type { Values } from "./spec.ts";
@@ -52,6 +46,7 @@ export async function registrySettings(
   values: Partial<RegistryValues>,
   { io }: Context,
 ): Promise<RegistrySettings> {
+  const { loadRegistrySettings, REGISTRY_VARIABLES } = await import("../registry/settings.ts");
   const { authfile, creds } = values;
   const certDir = values["cert-dir"];
   const tlsVerify = values["tls-verify"];
@@ -59,7 +54,7 @@ export async function registrySettings(
     ...(tlsVerify === undefined ? {} : { tlsVerify: tlsVerify === "true" }),
     ...(certDir === undefined ? {} : { certDir }),
     ...(authfile === undefined ? {} : { authFile: authfile }),
-    ...(creds === undefined ? {} : { credentials: credentialsOf(creds, io.readSecret) }),
+    ...(creds === undefined ? {} : { credentials: await credentialsOf(creds, io.readSecret) }),
   };
   return await loadRegistrySettings(options, io.env(REGISTRY_VARIABLES), { uid: io.uid() });
 }
@@ -91,7 +86,9 @@ function hostOrNull(typed: string): string | null {
 }
 
 /** A password on the command line is the user's choice: others of the machine can see it there. */
-function credentialsOf(creds: string, ask: (prompt: string) => string): Credentials {
+async function credentialsOf(creds: string, ask: (prompt: string) => string): Promise<Credentials> {
+  const { Credentials } = await import("../registry/credentials.ts");
+  const { parseCredentials } = await import("../registry/settings.ts");
   return creds.includes(":")
     ? parseCredentials(creds)
     : Credentials.password(creds, ask(`Password of ${creds}: `));

@@ -21,7 +21,6 @@ import { storageError } from "../system_error.ts";
 import { digestConfig, writeBundle } from "./bundle_files.ts";
 import { checkFree, checkNew, containerPath } from "./containers.ts";
 import { findOrigin, type Origin, type OriginOptions } from "./origin.ts";
-import { keepBlobs } from "./keep_blobs.ts";
 import type { Overrides } from "./overrides.ts";
 import { checkId, formatRecord, type ImageRecord, type RootfsOrigin } from "./record.ts";
 import { rootfsFromPath } from "./rootfs.ts";
@@ -159,6 +158,7 @@ async function kept(origin: Origin, store: Store, options: CreateOptions): Promi
   if (origin.source !== "image" || options.keepBlobs !== true) return origin;
   const { registry, engine, signal, onProgress } = options;
   const work = { registry, engine, signal, ...(onProgress === undefined ? {} : { onProgress }) };
+  const { keepBlobs } = await import("./keep_blobs.ts");
   return { ...origin, image: await keepBlobs(origin.image, store, work) };
 }
 

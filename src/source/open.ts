@@ -14,7 +14,7 @@
 
 import { LayerfsError } from "../errors.ts";
 import { type Reference, type StoreReference, storeTag } from "../oci/reference.ts";
-import { loadRegistrySettings, type RegistrySettings } from "../registry/settings.ts";
+import type { RegistrySettings } from "../registry/settings.ts";
 import { Archive } from "./archive.ts";
 import { DockerArchiveSource } from "./docker_archive.ts";
 import { LayoutDirectory } from "./layout_directory.ts";
@@ -38,7 +38,10 @@ export interface SourcePlaces {
 }
 
 /** Registries as they are known to somebody without a home and an account. */
-export const ANONYMOUS = (): Promise<RegistrySettings> => loadRegistrySettings({}, new Map());
+export const ANONYMOUS = async (): Promise<RegistrySettings> => {
+  const { loadRegistrySettings } = await import("../registry/settings.ts");
+  return await loadRegistrySettings({}, new Map());
+};
 
 /**
  * Opens a layout directory, an archive, an image of a registry, or one of a store. Registries are

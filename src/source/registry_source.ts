@@ -14,7 +14,7 @@ import { type Digest, digestAlgorithm } from "../oci/digest.ts";
 import { parseLayerMediaType } from "../oci/media_type.ts";
 import type { ImageName } from "../oci/reference.ts";
 import { quote } from "../oci/strict_json.ts";
-import { RegistryClient } from "../registry/client.ts";
+import type { RegistryClient } from "../registry/client.ts";
 import type { RegistrySettings } from "../registry/settings.ts";
 import { readVerified } from "./document.ts";
 import type { DescriptorSource } from "./source.ts";
@@ -163,8 +163,13 @@ class ClientLease {
   }
 
   #open(): Promise<RegistryClient> {
-    const open = async () => RegistryClient.open(this.#image, await this.#settings());
-    return this.#client ??= open();
+    return this.#client ??= this.#connect();
+  }
+
+  /** The client is loaded only here: it takes as long as half of Deno's start. */
+  async #connect(): Promise<RegistryClient> {
+    const { RegistryClient } = await import("../registry/client.ts");
+    return RegistryClient.open(this.#image, await this.#settings());
   }
 
   async #release(): Promise<void> {

@@ -17,9 +17,8 @@
 import fs from "node:fs";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
-import { applyLayers } from "../layer/apply_layers.ts";
 import type { LayerSource } from "../layer/layer_source.ts";
-import { LayerPipeline } from "../layer/pipeline.ts";
+import type { LayerPipeline } from "../layer/pipeline.ts";
 import type { ProgressListener } from "../layer/progress.ts";
 import { NO_TRAITS } from "../layer/traits.ts";
 import type { Digest } from "../oci/digest.ts";
@@ -130,6 +129,7 @@ export class LayerFS {
       asRoot: Deno.uid() === 0,
       traits: NO_TRAITS,
     };
+    const { applyLayers } = await import("../layer/apply_layers.ts");
     const result = await applyLayers(job, work.signal, work.onProgress);
     const sum = (key: "compressed" | "uncompressed") =>
       result.layers.reduce((total, layer) => total + layer[key], 0);
@@ -152,6 +152,8 @@ export class LayerFS {
     const missing = layers.filter(({ chainId }) => !found.has(chainId));
     if (missing.length === 0) return { ...NOTHING_PROVIDED, reused: layers.length };
     using _progress = announce(missing, work);
+    // Loaded only here: as a rule the layers are there.
+    const { LayerPipeline } = await import("../layer/pipeline.ts");
     await using pipeline = new LayerPipeline(missing, {
       ...work,
       positions: missing.map((layer) => layers.indexOf(layer)),
