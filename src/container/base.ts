@@ -6,6 +6,7 @@
 
 import { LayerfsError } from "../errors.ts";
 import { parsePlatform } from "../oci/platform.ts";
+import { parseReference } from "../oci/reference.ts";
 import { type ResolvedImage, resolveImage } from "../source/image.ts";
 import type { SourcePlaces } from "../source/open.ts";
 import { ImageStore } from "../store/images.ts";
@@ -13,6 +14,7 @@ import { LayerFS, type Work } from "../store/layerfs.ts";
 import type { Store } from "../store/store.ts";
 import type { Container } from "./containers.ts";
 import { fullName } from "./images.ts";
+import type { ImageRecord } from "./record.ts";
 
 /** Where an image may be beside the store. */
 export type BasePlaces = Pick<SourcePlaces, "registry">;
@@ -38,8 +40,9 @@ export async function findBaseImage(
     return configDigest === image.configDigest;
   });
   const others = named.map((other) => `${fullName(other)}@${other.digest}`);
+  const pinned = byDigest(image);
   let reason = "it is another image now";
-  for (const reference of [...others, image.reference]) {
+  for (const reference of [...others, image.reference, ...pinned]) {
     try {
       const found = await resolveImage(reference, platform, { store, ...access });
       if (found.configDigest === image.configDigest) return found;
@@ -50,10 +53,20 @@ export async function findBaseImage(
   }
   throw new LayerfsError(
     "not-found",
-    `Cannot find the image of container "${container.id}", "${image.reference}" with config ` +
-      `${image.configDigest}: ${reason}; pull that image into the store, under any name`,
+    `Cannot find the image of container "${container.id}", "${
+      pinned[0] ?? image.reference
+    }" with ` +
+      `config ${image.configDigest}: ${reason}; pull that image into the store, under any name`,
     { id: container.id, configDigest: image.configDigest },
   );
+}
+
+/** The image where it came from, whatever its tag means by now; none where it has no digest there. */
+function byDigest({ reference, digest }: ImageRecord): string[] {
+  const place = parseReference(reference);
+  if (digest === null) return [];
+  if (place.transport === "docker") return [`docker://${place.host}/${place.repository}@${digest}`];
+  return place.transport === "oci" ? [`oci:${place.path}@${digest}`] : [];
 }
 
 /**

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { isLocation } from "../blob/content.ts";
 import { parseReference, storeTag } from "../oci/reference.ts";
 import { type ResolvedImage, resolveImage } from "../source/image.ts";
 import type { SourcePlaces } from "../source/open.ts";
@@ -14,8 +13,8 @@ import { pullImage } from "../transfer/pull.ts";
 import type { TransferWork } from "../transfer/sink.ts";
 
 /**
- * Pulls an image into the store under the name that it was asked for by. One whose blobs are files
- * already stays where it is.
+ * Pulls an image of a registry into the store under the name that it was asked for by. Any other one
+ * is in files already, and stays where it is.
  *
  * @returns the same image, its layers in the store
  * @throws {LayerfsError} as `pullImage`
@@ -26,9 +25,8 @@ export async function keepBlobs(
   { registry, ...work }: TransferWork & Pick<SourcePlaces, "registry">,
 ): Promise<ResolvedImage> {
   const { platform, digest } = image;
-  if (digest === null || image.layers.every(({ content }) => isLocation(content))) return image;
   const reference = parseReference(image.reference);
-  if (reference.transport !== "docker") throw new TypeError("only registries have streams");
+  if (digest === null || reference.transport !== "docker") return image;
   const { host, repository } = reference;
   // By its digest: the tag may mean another image by now.
   await pullImage(new ImageStore(store.path), {

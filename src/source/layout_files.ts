@@ -5,6 +5,7 @@
  */
 
 import type { BlobLocation } from "../blob/location.ts";
+import { type Digest, digestAlgorithm, digestHex } from "../oci/digest.ts";
 
 /** Finds the files of a layout by their names in it, such as "index.json". */
 export interface LayoutFiles {
@@ -16,4 +17,14 @@ export interface LayoutFiles {
    * @throws {LayerfsError} `image-invalid` where it is no regular file
    */
   locate(name: string): BlobLocation | null;
+}
+
+/**
+ * The name of a blob's file in a layout. Only digests of known algorithms become paths: theirs are
+ * hex digits and nothing else.
+ *
+ * @throws {LayerfsError} `unsupported` for an algorithm that layerfs does not compute
+ */
+export function blobName(digest: Digest): string {
+  return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
 }

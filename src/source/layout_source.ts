@@ -7,7 +7,7 @@
 import type { BlobLocation } from "../blob/location.ts";
 import { LayerfsError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { type Digest, digestAlgorithm, digestHex } from "../oci/digest.ts";
+import type { Digest } from "../oci/digest.ts";
 import { Fields } from "../oci/fields.ts";
 import { parseIndex } from "../oci/image_index.ts";
 import type { LayoutReference } from "../oci/reference.ts";
@@ -16,7 +16,7 @@ import { neededBy } from "./delta_annotation.ts";
 import { readDocument, readReplaceable, readVerified, wrongSize } from "./document.ts";
 import type { DescriptorSource } from "./source.ts";
 import { walkIndexes } from "./index_walk.ts";
-import type { LayoutFiles } from "./layout_files.ts";
+import { blobName, type LayoutFiles } from "./layout_files.ts";
 import { listImages, selectDescriptors } from "./select_descriptors.ts";
 
 /** The only version there is (image-layout.md, "oci-layout file"). */
@@ -68,8 +68,7 @@ export class LayoutSource implements DescriptorSource {
 
   locate(descriptor: Descriptor): BlobLocation {
     const { digest, size } = descriptor;
-    // Only digests of known algorithms become paths: theirs are hex digits and nothing else.
-    const name = `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+    const name = blobName(digest);
     const location = this.#files.locate(name);
     if (location === null) throw this.#missing(name, descriptor);
     if (location.length !== size) throw wrongSize(digest, size, location.length);

@@ -18,15 +18,19 @@ import type { RegistrySettings } from "../registry/settings.ts";
 import { Archive } from "./archive.ts";
 import { DockerArchiveSource } from "./docker_archive.ts";
 import { LayoutDirectory } from "./layout_directory.ts";
+import { blobName } from "./layout_files.ts";
 import { LayoutSource } from "./layout_source.ts";
 import { NameSource, type PullPolicy } from "./name_source.ts";
-import { RegistrySource } from "./registry_source.ts";
+import { type FindStored, RegistrySource } from "./registry_source.ts";
 import type { DescriptorSource, ImageSource } from "./source.ts";
 import { StoreSource } from "./store_source.ts";
 
 /** Where references lead that are no paths. */
 export interface SourcePlaces {
-  /** Path of the store in which bare names are looked up; without it there are none. */
+  /**
+   * Path of the store in which bare names are looked up, and blobs that a registry need not send;
+   * without it there are none.
+   */
   readonly store?: string;
   /**
    * Gives what is known of registries; asked for only where one is reached. Without it, bare names
@@ -58,7 +62,7 @@ export function openSource(reference: Reference, places: SourcePlaces = {}): Ima
     case "docker-archive":
       return new DockerArchiveSource(new Archive(reference.path), reference);
     case "docker":
-      return new RegistrySource(reference, places.registry ?? ANONYMOUS);
+      return new RegistrySource(reference, places.registry ?? ANONYMOUS, storedIn(places.store));
     case "store":
       return openName(reference, places);
   }
@@ -73,7 +77,7 @@ function openName(
     : [() => new StoreSource(store, reference)];
   const remote = pull === "never" || registry === undefined
     ? []
-    : [() => new RegistrySource(reference, registry)];
+    : [() => new RegistrySource(reference, registry, storedIn(store))];
   const [first, ...others] = [...stored, ...remote];
   if (first !== undefined) return new NameSource(storeTag(reference), [first, ...others]);
   const name = storeTag(reference);
@@ -83,4 +87,19 @@ function openName(
       "implies, and there is neither here; name it as docker://HOST/NAME or oci:DIR",
     { reference: name },
   );
+}
+
+/** Finds blobs in a store. One of the right size is the right one: it was verified when it came. */
+function storedIn(store: string | undefined): FindStored {
+  return ({ digest, size }) => {
+    try {
+      const found = store === undefined
+        ? null
+        : new LayoutDirectory(store).locate(blobName(digest));
+      return found?.length === size ? found : null;
+    } catch (error) {
+      if (error instanceof LayerfsError && error.code === "not-found") return null; // no store
+      throw error;
+    }
+  };
 }

@@ -7,7 +7,8 @@
  * @module
  */
 
-import type { BlobStream } from "../blob/content.ts";
+import type { BlobContent } from "../blob/content.ts";
+import type { BlobLocation } from "../blob/location.ts";
 import { LayerfsError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, digestAlgorithm } from "../oci/digest.ts";
@@ -22,6 +23,9 @@ import type { DescriptorSource } from "./source.ts";
 /** Bytes of documents that are kept, so that none is fetched twice. */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
+/** Where the bytes of a blob are already; null where they must be fetched. */
+export type FindStored = (descriptor: Descriptor) => BlobLocation | null;
+
 /** An image in a registry, by its tag or its digest. */
 export class RegistrySource implements DescriptorSource {
   /** Which of the two kinds of source this is. */
@@ -31,6 +35,7 @@ export class RegistrySource implements DescriptorSource {
   /** The repository that its blobs are in. */
   readonly registry: ImageName;
   readonly #lease: ClientLease;
+  readonly #findStored: FindStored;
   readonly #kept = new Map<Digest, Uint8Array>();
   #keptBytes = 0;
 
@@ -38,13 +43,19 @@ export class RegistrySource implements DescriptorSource {
    * Nothing is sent yet, and no setting is looked up.
    *
    * @param settings gives what is known of registries
+   * @param findStored finds what need not be fetched
    */
-  constructor(image: ImageName, settings: () => Promise<RegistrySettings>) {
+  constructor(
+    image: ImageName,
+    settings: () => Promise<RegistrySettings>,
+    findStored: FindStored = () => null,
+  ) {
     const { host, repository, tag, digest } = image;
     const version = digest === undefined ? `:${tag}` : `@${digest}`;
     this.reference = `docker://${host}/${repository}${version}`;
     this.registry = image;
     this.#lease = new ClientLease(image, settings);
+    this.#findStored = findStored;
   }
 
   /** A digest says which content is meant: a tag beside it chooses nothing more. */
@@ -64,13 +75,15 @@ export class RegistrySource implements DescriptorSource {
     if (data !== undefined) return readVerified(descriptor, () => missing(descriptor));
     const kept = this.#kept.get(digest);
     if (kept?.length === size) return kept;
+    const stored = this.#findStored(descriptor);
+    if (stored !== null) return readVerified(descriptor, () => stored);
     const bytes = await this.#lease.use((client) => client.document(descriptor));
     this.#keep(digest, bytes);
     return bytes;
   }
 
-  /** That a blob is not there shows when its stream is opened. */
-  locate(descriptor: Descriptor): BlobStream {
+  /** That the registry does not have a blob shows when its stream is opened. */
+  locate(descriptor: Descriptor): BlobContent {
     const { digest, size, urls, mediaType } = descriptor;
     digestAlgorithm(digest);
     const url = urls?.[0];
@@ -82,7 +95,8 @@ export class RegistrySource implements DescriptorSource {
         { digest },
       );
     }
-    return { length: size, open: (signal) => this.#stream(descriptor, signal) };
+    const stored = this.#findStored(descriptor);
+    return stored ?? { length: size, open: (signal) => this.#stream(descriptor, signal) };
   }
 
   /** What refers to a manifest: signatures, attestations and the like. */

@@ -17,6 +17,7 @@ import { lstatOrNull } from "../layer/root_path.ts";
 import { writeAll } from "../layer/write_all.ts";
 import { type Digest, digestAlgorithm, digestHex, digestProblem } from "../oci/digest.ts";
 import { LayoutDirectory } from "../source/layout_directory.ts";
+import { blobName } from "../source/layout_files.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { type Modes, PRIVATE } from "./modes.ts";
 import { syncDirectory } from "./sync_directory.ts";
@@ -70,7 +71,7 @@ export class BlobStore {
    * `image-invalid` where something else than a file has its name
    */
   locate(digest: Digest): BlobLocation | null {
-    return new LayoutDirectory(this.#store).locate(nameOf(digest));
+    return new LayoutDirectory(this.#store).locate(blobName(digest));
   }
 
   /** Whether there is a blob of this digest and size. */
@@ -206,11 +207,6 @@ export async function digestLocation(
   const bytes = readContent(location, `"${location.path}"`, signal);
   for await (const piece of bytes) hasher.update(piece);
   return formatDigest(hasher.algorithm, hasher.digest());
-}
-
-/** Only digests of known algorithms become paths: theirs are hex digits and nothing else. */
-function nameOf(digest: Digest): string {
-  return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
 }
 
 function makeIfMissing(path: string, mode: number): void {

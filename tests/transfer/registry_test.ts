@@ -2,8 +2,11 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { inspectImage } from "../../src/container/inspect.ts";
+import { commitContainer } from "../../src/container/commit.ts";
 import { createContainer } from "../../src/container/create.ts";
+import { diffContainer } from "../../src/container/diff.ts";
 import { NO_OVERRIDES } from "../../src/container/overrides.ts";
+import { rebaseContainer } from "../../src/container/rebase.ts";
 import { resolveImage } from "../../src/source/image.ts";
 import { pullImage } from "../../src/transfer/pull.ts";
 import { validateImage } from "../../src/validate/validate.ts";
@@ -252,27 +255,53 @@ Deno.test("inspect lists what refers to an image, and validate looks at all of i
     assertEquals(points.find(({ id }) => id === 62)?.outcome, "pass");
   }));
 
+/** Options of containers with the driver "directory", of what a registry has. */
+const creating = (registry: FaultyRegistry, store: string, name: string) => ({
+  store,
+  driver: "directory" as const,
+  engine: "native" as const,
+  image: `docker://${name}`,
+  platform: "linux/amd64",
+  overrides: NO_OVERRIDES,
+  command: [],
+  signal: new AbortController().signal,
+  onProgress: () => {},
+  ...access(registry),
+});
+
 Deno.test("with --keep-blobs a container's image stays in the store under its name", () =>
   withDirectory(async (dir) => {
     await using registry = new FaultyRegistry();
     const { image, name } = await pushed(registry, dir);
-    const store = `${dir}/store`;
-    const made = await createContainer({
-      store,
-      driver: "directory",
-      engine: "native",
-      image: `docker://${name}`,
-      platform: "linux/amd64",
-      keepBlobs: true,
-      overrides: NO_OVERRIDES,
-      command: [],
-      signal: new AbortController().signal,
-      ...access(registry),
-    });
+    const options = creating(registry, `${dir}/store`, name);
+    const made = await createContainer({ ...options, keepBlobs: true });
     assertEquals(made.image?.digest as string, image.manifestDigest);
     assertEquals(made.image?.reference, `docker://${name}`);
-    assertEquals([tagsIn(store), blobsIn(store)], [[name], blobsIn(image.dir)]);
+    assertEquals([tagsIn(options.store), blobsIn(options.store)], [[name], blobsIn(image.dir)]);
     assertEquals(Deno.readTextFileSync(`${made.rootfs}/base`), "base");
+    // What the store has is not fetched again, whoever asks for it by which name.
+    registry.asked.length = 0;
+    registry.manifests.set("other", registry.manifests.get("1")!);
+    const again = await createContainer({
+      ...options,
+      image: `docker://${name}`.replace(/1$/, "other"),
+    });
+    assertEquals(Deno.readTextFileSync(`${again.rootfs}/base`), "base");
+    assertEquals(fetched(registry), []);
+  }));
+
+Deno.test("a container is compared with its own image, whatever its tag means by now", () =>
+  withDirectory(async (dir) => {
+    await using registry = new FaultyRegistry();
+    const { name } = await pushed(registry, dir);
+    const options = { ...creating(registry, `${dir}/store`, name), id: "web" };
+    await createContainer({ ...options, name: "web" });
+    const { image } = await pushed(registry, `${dir}/newer`, { layers: [...LAYERS, LAYERS[0]!] });
+    assertEquals(await diffContainer(options, "web"), []);
+    const committed = await commitContainer({ ...options, name: "web:2" });
+    assertEquals(committed.layers, LAYERS.length + 1);
+    const { image: record } = await rebaseContainer({ ...options, settlement: "fail" });
+    assertEquals(record.digest as string, image.manifestDigest);
   }));
 
 Deno.test("a fallback stands in for what no registry has, and for a registry that is not there", () =>
