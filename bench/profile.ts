@@ -46,18 +46,20 @@ async function profile(): Promise<void> {
     const where = ["--store", `${work}/store`, "--driver", "directory", "--quiet"];
     await must([...command, ...where, "--digest-engine", String(options.engine), "create", image]);
     const lines: string[] = [];
-    for await (const { name } of Deno.readDir(`${work}/made`)) {
+    const names = new Set([...Deno.readDirSync(`${work}/made`)].map(({ name }) => name));
+    for (const name of names) {
       if (!name.endsWith(".cpuprofile")) continue;
       const found: CpuProfile = JSON.parse(await Deno.readTextFile(`${work}/made/${name}`));
       const thread = threadOf(found);
       for (const [stack, microseconds] of foldStacks(thread, found)) {
         lines.push(`${stack} ${microseconds}\n`);
       }
-      const stem = name.replace(/\.cpuprofile$/, "");
-      for (const type of ["cpuprofile", "svg"]) {
-        await Deno.copyFile(`${work}/made/${stem}.${type}`, `${out}/${thread}.${type}`);
-      }
+      await Deno.copyFile(`${work}/made/${name}`, `${out}/${thread}.cpuprofile`);
       report(`${out}/${thread}.cpuprofile`);
+      const graph = name.replace(/cpuprofile$/, "svg");
+      // Deno writes it last, and may end before it has.
+      if (names.has(graph)) await Deno.copyFile(`${work}/made/${graph}`, `${out}/${thread}.svg`);
+      else report(`no flame graph of ${thread} was written: run it again`);
     }
     await Deno.writeTextFile(`${out}/create.folded`, lines.sort().join(""));
     report(`${out}/create.folded`);
