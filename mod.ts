@@ -127,7 +127,8 @@ export type { TransferWork } from "./src/transfer/sink.ts";
 // Registries.
 export { type PutManifest, RegistryClient } from "./src/registry/client.ts";
 export type { FetchedManifest, ResolvedTag } from "./src/registry/manifest_reader.ts";
-export type { UploadOptions, UploadOutcome } from "./src/registry/blob_writer.ts";
+export type { UploadOutcome } from "./src/registry/blob_writer.ts";
+export type { UploadOptions } from "./src/registry/upload.ts";
 export { Credentials } from "./src/registry/credentials.ts";
 export { loadRegistrySettings, REGISTRY_VARIABLES } from "./src/registry/settings.ts";
 export { parseCredentials } from "./src/registry/settings.ts";

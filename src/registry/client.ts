@@ -24,7 +24,7 @@ import { isIndex, isManifest } from "../oci/media_type.ts";
 import type { ImageName } from "../oci/reference.ts";
 import { quote } from "../oci/strict_json.ts";
 import { readBlob } from "./blob_reader.ts";
-import { hasBlob, type UploadOptions, type UploadOutcome, writeBlob } from "./blob_writer.ts";
+import { hasBlob, type UploadOutcome, writeBlob } from "./blob_writer.ts";
 import { Connection } from "./connection.ts";
 import { Exchange } from "./exchange.ts";
 import { listReferrers, listTags } from "./listing.ts";
@@ -40,6 +40,7 @@ import { firstOf } from "./mirrors.ts";
 import { type Endpoint, endpoints, isInsecureHost, pushEndpoint } from "./registries_conf.ts";
 import type { RegistrySettings } from "./settings.ts";
 import { DEFAULT_TIMING, type Timing } from "./timing.ts";
+import type { UploadOptions } from "./upload.ts";
 
 /** What a registry says of a manifest that it has taken. */
 export interface PutManifest {

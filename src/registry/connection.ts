@@ -53,6 +53,8 @@ const MAX_ROUNDS = 3;
 export class Connection {
   /** Where it leads to. */
   readonly endpoint: Endpoint;
+  /** Repositories that were found to be none that blobs may be mounted from. */
+  readonly unreadable = new Set<string>();
   readonly #exchange: Exchange;
   readonly #timing: Timing;
   readonly #authenticator: Authenticator;
@@ -154,7 +156,13 @@ export class Connection {
 
   async #authorized(request: RegistryRequest, url: URL): Promise<Reply> {
     const { signal, action } = request;
-    const purpose = { action, scopes: this.#scopes(request), ...(signal ? { signal } : {}) };
+    const purpose = {
+      action,
+      scopes: this.#scopes(request),
+      // A token that is only for a mount is not worth waiting for, either.
+      retry: request.from === undefined,
+      ...(signal ? { signal } : {}),
+    };
     for (let round = 1;; round++) {
       // A URL of another origin, for uploads, brings its own authorization along.
       const isOwn = url.origin === this.#place.origin;
