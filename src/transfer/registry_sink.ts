@@ -13,6 +13,7 @@ import type { RegistryReference } from "../oci/reference.ts";
 import { RegistryClient } from "../registry/client.ts";
 import type { RegistrySettings } from "../registry/settings.ts";
 import type { GraphDocument, ImageGraph } from "./graph.ts";
+import { mountSource } from "./mount_source.ts";
 import type { ImageSink, Transfer, TransferWork } from "./sink.ts";
 import { verifiedPieces } from "./verified.ts";
 import { type BlobTarget, writeBlobs } from "./write_blobs.ts";
@@ -25,11 +26,18 @@ export class RegistrySink implements ImageSink {
   readonly reference: string;
   readonly #wanted: RegistryReference;
   readonly #settings: () => Promise<RegistrySettings>;
+  readonly #store: string | undefined;
 
-  constructor(wanted: RegistryReference, settings: () => Promise<RegistrySettings>) {
+  /** @param store path of the store that the image is in; absent where it comes from elsewhere */
+  constructor(
+    wanted: RegistryReference,
+    settings: () => Promise<RegistrySettings>,
+    store?: string,
+  ) {
     const { host, repository, tag } = wanted;
     this.#wanted = wanted;
     this.#settings = settings;
+    this.#store = store;
     this.reference = `docker://${host}/${repository}:${tag}`;
   }
 
@@ -68,11 +76,7 @@ export class RegistrySink implements ImageSink {
     { engine }: TransferWork,
     put: (document: GraphDocument) => Promise<void>,
   ): BlobTarget {
-    const { registry } = graph;
-    const mountFrom = registry?.host === this.#wanted.host &&
-        registry.repository !== this.#wanted.repository
-      ? { mountFrom: registry.repository }
-      : {};
+    const holderOf = mountSource(graph, this.#wanted, this.#store);
     return {
       isRemote: true,
       leavesForeign: true,
@@ -93,7 +97,9 @@ export class RegistrySink implements ImageSink {
             },
           });
         };
-        const outcome = await client.uploadBlob(descriptor, open, { ...mountFrom, signal });
+        const from = await holderOf(descriptor);
+        const mount = from === null ? {} : { mountFrom: from };
+        const outcome = await client.uploadBlob(descriptor, open, { ...mount, signal });
         onBytes(descriptor.size - told);
         return outcome === "uploaded" ? "copied" : "reused";
       },

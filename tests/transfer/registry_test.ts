@@ -14,6 +14,7 @@ import {
   imageLayout,
   type ImageSpec,
 } from "../fixtures/image.ts";
+import { file, tarball } from "../fixtures/tar.ts";
 import { FaultyRegistry } from "../registry/faulty_registry.ts";
 import { settingsFor } from "../registry/harness.ts";
 import { refuses, withDirectory } from "../source/scratch.ts";
@@ -203,6 +204,43 @@ Deno.test("within a registry, blobs are mounted from where they are", () =>
     );
     assertEquals([mounts.length, made.reused.blobs], [3, 3]);
     assertEquals(fetched(registry), [image.configDigest].slice(1));
+  }));
+
+Deno.test("from a store, blobs are mounted from the repositories that its images are of", () =>
+  withStore(async (store, dir) => {
+    await using registry = new FaultyRegistry();
+    const { image, name } = await pushed(registry, `${dir}.d`);
+    const how = { platform: AMD64, engine: "native", ...access(registry) } as const;
+    const damaged = imageLayout(`${dir}.damaged`, { layers: LAYERS.slice(0, 1) });
+    await pullImage(store, { reference: damaged.reference, as: `${registry.host}/bad:1`, ...how });
+    Deno.removeSync(blobPath(dir, damaged.manifestDigest));
+    await pullImage(store, { reference: `docker://${name}`, ...how });
+    // One more layer on top, under a name of that registry, as commit makes it.
+    const top = { tar: tarball([file("three", "three")]) };
+    const made = imageLayout(`${dir}.made`, { layers: [...LAYERS, top] });
+    const own = `${registry.host}/team/made:1`;
+    for (const as of ["elsewhere.example/app:1", own]) {
+      await pullImage(store, { reference: made.reference, as, ...how });
+    }
+    registry.asked.length = 0;
+    registry.handler = ({ method, target }) =>
+      method === "HEAD" && target.startsWith("/v2/other/blobs/")
+        ? new Response(null, { status: 404 })
+        : target.endsWith("from=team%2Fapp")
+        ? new Response(null, { status: 201 })
+        : undefined;
+    const to = `docker://${registry.host}/other:1`;
+    await copy(own, to, { storePath: dir, pull: "never", ...access(registry) });
+    const posts = registry.log.filter((line) => line.startsWith("POST "));
+    const base = image.layerDigests.map((digest) => [digest, "team/app"]);
+    const rest = [made.layerDigests[2]!, made.configDigest].map((digest) => [digest, "team/made"]);
+    const wanted = [...base, ...rest].map(([mount = "", from = ""]) =>
+      `POST /v2/other/blobs/uploads/?${new URLSearchParams({ mount, from })}`
+    );
+    // What is not mounted goes on in the session that its mount has opened.
+    assertEquals(posts.sort(), wanted.sort());
+    const sent = registry.log.filter((line) => /^PUT .*\/blobs\//.test(line));
+    assertEquals(sent.length, rest.length);
   }));
 
 Deno.test("layers that are not to be handed on are not pushed", () =>
