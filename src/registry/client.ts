@@ -19,39 +19,28 @@ import { digestBytes } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { MAX_DOCUMENT_BYTES } from "../limits.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { type Digest, digestAlgorithm, digestProblem } from "../oci/digest.ts";
+import { type Digest, digestAlgorithm } from "../oci/digest.ts";
 import { isIndex, isManifest } from "../oci/media_type.ts";
 import type { ImageName } from "../oci/reference.ts";
-import { quote } from "../oci/strict_json.ts";
 import { readBlob } from "./blob_reader.ts";
 import { hasBlob, type UploadOutcome, writeBlob } from "./blob_writer.ts";
 import { Connection } from "./connection.ts";
 import { Exchange } from "./exchange.ts";
 import { listReferrers, listTags } from "./listing.ts";
 import {
-  announcedDigest,
   type FetchedManifest,
   MANIFEST_TYPES,
   readManifest,
   type ResolvedTag,
   resolveTag,
 } from "./manifest_reader.ts";
+import { type PutManifest, writeManifest } from "./manifest_writer.ts";
 import { firstOf } from "./mirrors.ts";
+import { addTaggedReferrer } from "./referrers_tag.ts";
 import { type Endpoint, endpoints, isInsecureHost, pushEndpoint } from "./registries_conf.ts";
 import type { RegistrySettings } from "./settings.ts";
 import { DEFAULT_TIMING, type Timing } from "./timing.ts";
 import type { UploadOptions } from "./upload.ts";
-
-/** What a registry says of a manifest that it has taken. */
-export interface PutManifest {
-  /** Of the bytes. */
-  readonly digest: Digest;
-  /**
-   * Whether the registry lists the manifest as a referrer of its subject by itself (OCI-Subject);
-   * false where it has no subject, too.
-   */
-  readonly subjectListed: boolean;
-}
 
 /**
  * One repository of a registry. Reading asks the mirrors and goes to the location that registries.conf
@@ -234,32 +223,19 @@ export class RegistryClient implements AsyncDisposable {
     mediaType: string,
     signal?: AbortSignal,
   ): Promise<PutManifest> {
-    const action = `Cannot write manifest ${quote(reference)}`;
-    const asked = digestProblem(reference) === null ? reference as Digest : null;
-    const digest = digestBytes(bytes, asked === null ? "sha256" : digestAlgorithm(asked));
-    if (asked !== null && asked !== digest) {
-      throw new LayerfsError("digest-mismatch", `${action}: its digest is "${digest}"`, {
-        digest: asked,
-        found: digest,
-      });
-    }
-    const request = {
-      action,
-      method: "PUT",
-      target: this.#registry.path(`manifests/${reference}`),
-      headers: { "content-type": mediaType },
-      body: () => bytes,
-      access: "push",
-      accept: [200, 201],
-      ...(signal ? { signal } : {}),
-    } as const;
-    const reply = await this.#registry.request(request);
-    await reply.discard();
-    const taken = announcedDigest(reply);
-    if (taken !== null && digestBytes(bytes, digestAlgorithm(taken)) !== taken) {
-      throw this.#registry.invalid(request, reply, `the registry has taken it as "${taken}"`);
-    }
-    return { digest, subjectListed: reply.header("oci-subject") !== null };
+    return await writeManifest(this.#registry, reference, bytes, mediaType, signal);
+  }
+
+  /**
+   * Lists a manifest among the referrers of its subject, for a registry that does not do so by
+   * itself (see {@linkcode PutManifest.subjectListed}): in the index of the referrers tag.
+   *
+   * @param referrer descriptor of the manifest, with its artifactType and annotations
+   * @throws {LayerfsError} `registry-invalid` where something else has that tag, `unsupported` where
+   * the index would be too long
+   */
+  addReferrer(subject: Digest, referrer: Descriptor, signal?: AbortSignal): Promise<void> {
+    return addTaggedReferrer(this.#registry, subject, referrer, signal);
   }
 
   /** Descriptors of what refers to a manifest: signatures and the like. */

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { inspectImage } from "../../src/container/inspect.ts";
 import { createContainer } from "../../src/container/create.ts";
 import { NO_OVERRIDES } from "../../src/container/overrides.ts";
+import { OCI_INDEX, OCI_MANIFEST } from "../../src/oci/media_type.ts";
 import { resolveImage } from "../../src/source/image.ts";
 import { pullImage } from "../../src/transfer/pull.ts";
 import { validateImage } from "../../src/validate/validate.ts";
@@ -19,7 +20,7 @@ import { FaultyRegistry } from "../registry/faulty_registry.ts";
 import { settingsFor } from "../registry/harness.ts";
 import { refuses, withDirectory } from "../source/scratch.ts";
 import { tagsIn, withStore } from "../store/image_fixture.ts";
-import { AMD64, blobsIn, copy, LAYERS } from "./harness.ts";
+import { addBlob, addDocument, AMD64, blobsIn, copy, LAYERS, writeIndex } from "./harness.ts";
 
 /** Where a registry is known to be insecure, and nothing else of the machine. */
 const access = ({ host }: FaultyRegistry) => ({
@@ -261,6 +262,60 @@ Deno.test("layers that are not to be handed on are not pushed", () =>
     const back = await copy(to, `oci:${dir}/back:1`, access(registry));
     assertEquals([back.warnings.length, back.copied.blobs], [1, 3]);
     assertEquals((await copy(to, image.reference + ":again", access(registry))).reused.blobs, 4);
+  }));
+
+/** An image of which a signature and an index of more refer to the manifest, in a layout. */
+function signedLayout(dir: string) {
+  const image = imageLayout(dir, { layers: LAYERS });
+  const [subject = {}] = JSON.parse(Deno.readTextFileSync(`${dir}/index.json`)).manifests;
+  const config = addBlob(dir, new TextEncoder().encode("{}"), "application/vnd.example.config");
+  const annotations = { "com.example.who": "me" };
+  const signature = addDocument(
+    dir,
+    { schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers: [], subject, annotations },
+    OCI_MANIFEST,
+  );
+  const more = addDocument(
+    dir,
+    { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [signature], subject },
+    OCI_INDEX,
+  );
+  const all = addDocument(dir, { schemaVersion: 2, manifests: [subject, more] }, OCI_INDEX);
+  writeIndex(dir, [all]);
+  const artifactType = "application/vnd.example.config";
+  return { image, referrers: [{ ...signature, artifactType, annotations }, more] };
+}
+
+Deno.test("a registry that lists no referrers gets an index of them under a tag", () =>
+  withDirectory(async (dir) => {
+    await using registry = new FaultyRegistry();
+    const { image, referrers } = signedLayout(`${dir}/signed`);
+    const to = `docker://${registry.host}/team/app:1`;
+    const push = () => copy(image.reference, to, { all: true, ...access(registry) });
+    for (let times = 1; times <= 2; times++) {
+      assertEquals((await push()).warnings, []);
+      const tagged = registry.manifests.get(image.manifestDigest.replace(":", "-"));
+      assertEquals(JSON.parse(new TextDecoder().decode(tagged?.bytes)).manifests, referrers);
+    }
+    // Where the tag means something else, the image is there all the same.
+    registry.manifest(image.manifestDigest.replace(":", "-"), '{"schemaVersion":2,"layers":[]}');
+    const { warnings } = await push();
+    assertEquals(warnings.length, 2);
+    assertStringIncludes(warnings[0]!, `${referrers[0]!.digest} is there`);
+  }));
+
+Deno.test("a registry that lists referrers itself is left to do so", () =>
+  withDirectory(async (dir) => {
+    const headers = { "oci-subject": "sha256:..." };
+    await using registry = new FaultyRegistry(({ method, target }) =>
+      method === "PUT" && target.includes("/manifests/")
+        ? new Response(null, { status: 201, headers })
+        : undefined
+    );
+    const { image } = signedLayout(`${dir}/signed`);
+    const to = `docker://${registry.host}/team/app:1`;
+    await copy(image.reference, to, { all: true, ...access(registry) });
+    assertEquals(registry.log.filter((line) => line.includes("/manifests/sha256-")), []);
   }));
 
 Deno.test("inspect lists what refers to an image, and validate looks at all of it", () =>
