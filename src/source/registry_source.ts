@@ -33,6 +33,7 @@ export class RegistrySource implements DescriptorSource {
   readonly #lease: ClientLease;
   readonly #kept = new Map<Digest, Uint8Array>();
   #keptBytes = 0;
+  #index: readonly Descriptor[] | null = null;
 
   /**
    * Nothing is sent yet, and no setting is looked up.
@@ -47,16 +48,12 @@ export class RegistrySource implements DescriptorSource {
     this.#lease = new ClientLease(image, settings);
   }
 
-  /** A digest says which content is meant: a tag beside it chooses nothing more. */
+  /**
+   * A digest says which content is meant: a tag beside it chooses nothing more. What the tag meant
+   * at first, it means for good.
+   */
   async index(): Promise<readonly Descriptor[]> {
-    const { tag = "latest", digest } = this.registry;
-    return await this.#lease.use(async (client) => {
-      const resolved = digest ?? (await client.resolve(tag))?.digest;
-      const found = await client.manifest(resolved ?? tag);
-      this.#keep(found.digest, found.bytes);
-      const { mediaType, bytes } = found;
-      return [{ mediaType, digest: found.digest, size: bytes.length }];
-    });
+    return this.#index ??= await this.#resolve();
   }
 
   async document(descriptor: Descriptor): Promise<Uint8Array> {
@@ -98,6 +95,17 @@ export class RegistrySource implements DescriptorSource {
   /** For `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #resolve(): Promise<readonly Descriptor[]> {
+    const { tag = "latest", digest } = this.registry;
+    return await this.#lease.use(async (client) => {
+      const resolved = digest ?? (await client.resolve(tag))?.digest;
+      const found = await client.manifest(resolved ?? tag);
+      this.#keep(found.digest, found.bytes);
+      const { mediaType, bytes } = found;
+      return [{ mediaType, digest: found.digest, size: bytes.length }];
+    });
   }
 
   /** A config has been read as a document as a rule. */

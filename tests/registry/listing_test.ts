@@ -174,7 +174,11 @@ Deno.test("an index of referrers does not grow beyond what can be read", async (
   await using registry = new FaultyRegistry();
   await using client = clientFor(registry);
   const tag = `sha256-${"1".repeat(64)}`;
-  const full = { schemaVersion: 2, manifests: [], annotations: { a: "a".repeat(MAX_DOCUMENT_BYTES - 100) } };
+  const full = {
+    schemaVersion: 2,
+    manifests: [],
+    annotations: { a: "a".repeat(MAX_DOCUMENT_BYTES - 100) },
+  };
   registry.manifest(tag, JSON.stringify(full), OCI_INDEX);
   const { code } = await failureOf(() => client.addReferrer(SUBJECT, referrer("2", "a/b")));
   assertEquals(code, "unsupported");

@@ -16,7 +16,7 @@ import {
   type ImageSpec,
 } from "../fixtures/image.ts";
 import { file, tarball } from "../fixtures/tar.ts";
-import { FaultyRegistry } from "../registry/faulty_registry.ts";
+import { failure, FaultyRegistry } from "../registry/faulty_registry.ts";
 import { settingsFor } from "../registry/harness.ts";
 import { refuses, withDirectory } from "../source/scratch.ts";
 import { tagsIn, withStore } from "../store/image_fixture.ts";
@@ -343,6 +343,51 @@ Deno.test("inspect lists what refers to an image, and validate looks at all of i
     const { valid, points } = await validateImage(`docker://${name}`, "native", access(registry));
     assert(valid);
     assertEquals(points.find(({ id }) => id === 62)?.outcome, "pass");
+  }));
+
+Deno.test("inspect lists what refers to the index, and to the manifest, each once", () =>
+  withDirectory(async (dir) => {
+    await using registry = new FaultyRegistry();
+    const image = imageLayout(`${dir}/image`, { layers: LAYERS });
+    const { manifests } = JSON.parse(Deno.readTextFileSync(`${dir}/image/index.json`));
+    const index = addDocument(image.dir, { schemaVersion: 2, manifests }, OCI_INDEX);
+    writeIndex(image.dir, [index]);
+    const name = `docker://${registry.host}/team/app:1`;
+    await copy(image.reference, name, { all: true, ...access(registry) });
+    nameByDigest(registry);
+    const [one, two, three] = ["1", "2", "3"].map((digit) => ({
+      mediaType: OCI_MANIFEST,
+      digest: `sha256:${digit.repeat(64)}`,
+      size: 7,
+    }));
+    const lists = new Map([
+      [`/v2/team/app/referrers/${index.digest}`, [one, two]],
+      [`/v2/team/app/referrers/${image.manifestDigest}`, [two, three]],
+    ]);
+    let refusal = (_: string): Response | undefined => undefined;
+    registry.handler = ({ target }) => {
+      const list = lists.get(target);
+      return list === undefined
+        ? undefined
+        : refusal(target) ?? Response.json({ schemaVersion: 2, manifests: list });
+    };
+    const inspect = () => inspectImage(name, { platform: "linux/amd64", ...access(registry) });
+    const digests = async () => (await inspect()).referrers?.map(({ digest }) => digest as string);
+    assertEquals(await digests(), [one, two, three].map((descriptor) => descriptor?.digest));
+    assertEquals("warnings" in await inspect(), false);
+    // The tag is asked for once: it could come to mean something else.
+    assertEquals(registry.log.filter((line) => line.endsWith("/manifests/1")).length, 2);
+    for (const status of [400, 401, 403, 405, 406, 503]) {
+      // 503: to come back later than anybody waits.
+      const headers = { "retry-after": "3600" };
+      refusal = () => failure(status, "NO", "not here", headers);
+      const { referrers, warnings, digest } = await inspect();
+      assertEquals([referrers, digest as string], [[], image.manifestDigest]);
+      assertStringIncludes(warnings![0]!, `${status}: NO: not here`);
+    }
+    refusal = (target) =>
+      target.endsWith(image.manifestDigest) ? failure(400, "NO", "x") : undefined;
+    assertEquals((await digests())?.length, 2);
   }));
 
 Deno.test("with --keep-blobs a container's image stays in the store under its name", () =>
