@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { BlobStream } from "../blob/content.ts";
+import type { BlobOrigin, BlobStream } from "../blob/content.ts";
 import { LayerfsError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, digestAlgorithm } from "../oci/digest.ts";
@@ -79,7 +79,13 @@ export class RegistrySource implements DescriptorSource {
         { digest },
       );
     }
-    return { length: size, open: (signal) => this.#stream(descriptor, signal) };
+    let origin: BlobOrigin | undefined;
+    const onOrigin = (from: BlobOrigin) => origin = from;
+    return {
+      length: size,
+      open: (signal) => this.#stream(descriptor, signal, onOrigin),
+      origin: () => origin,
+    };
   }
 
   /** What refers to a manifest: signatures, attestations and the like. */
@@ -112,10 +118,11 @@ export class RegistrySource implements DescriptorSource {
   async *#stream(
     descriptor: Descriptor,
     signal: AbortSignal | undefined,
+    onOrigin: (origin: BlobOrigin) => void,
   ): AsyncGenerator<Uint8Array> {
     const kept = this.#kept.get(descriptor.digest);
     if (kept?.length === descriptor.size) yield kept.slice();
-    else yield* this.#lease.stream(descriptor, signal);
+    else yield* this.#lease.stream(descriptor, signal, onOrigin);
   }
 
   #keep(digest: Digest, bytes: Uint8Array): void {
@@ -155,11 +162,12 @@ class ClientLease {
   async *stream(
     descriptor: Descriptor,
     signal: AbortSignal | undefined,
+    onOrigin: (origin: BlobOrigin) => void,
   ): AsyncGenerator<Uint8Array> {
     this.#users++;
     try {
       const client = await this.#open();
-      yield* client.blob(descriptor, signal);
+      yield* client.blob(descriptor, signal, onOrigin);
     } finally {
       await this.#release();
     }

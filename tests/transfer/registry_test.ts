@@ -1,52 +1,18 @@
 /** Images of registries, with a registry of the test's own on the other side. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { inspectImage } from "../../src/container/inspect.ts";
 import { createContainer } from "../../src/container/create.ts";
 import { NO_OVERRIDES } from "../../src/container/overrides.ts";
-import { OCI_INDEX, OCI_MANIFEST } from "../../src/oci/media_type.ts";
 import { resolveImage } from "../../src/source/image.ts";
 import { pullImage } from "../../src/transfer/pull.ts";
-import { validateImage } from "../../src/validate/validate.ts";
-import {
-  blobPath,
-  type BuiltImage,
-  digestOf,
-  imageLayout,
-  type ImageSpec,
-} from "../fixtures/image.ts";
+import { blobPath, imageLayout, type ImageSpec } from "../fixtures/image.ts";
 import { file, tarball } from "../fixtures/tar.ts";
-import { failure, FaultyRegistry } from "../registry/faulty_registry.ts";
+import { FaultyRegistry } from "../registry/faulty_registry.ts";
 import { settingsFor } from "../registry/harness.ts";
 import { refuses, withDirectory } from "../source/scratch.ts";
 import { tagsIn, withStore } from "../store/image_fixture.ts";
-import { addBlob, addDocument, AMD64, blobsIn, copy, LAYERS, writeIndex } from "./harness.ts";
-
-/** Where a registry is known to be insecure, and nothing else of the machine. */
-const access = ({ host }: FaultyRegistry) => ({
-  registry: () => Promise.resolve(settingsFor([host])),
-});
-
-/** An image in a layout and in a registry, by the name "team/app:1". */
-async function pushed(
-  registry: FaultyRegistry,
-  dir: string,
-  spec: Partial<ImageSpec> = {},
-): Promise<{ image: BuiltImage; name: string }> {
-  const image = imageLayout(`${dir}/image`, { layers: LAYERS, ...spec });
-  const name = `${registry.host}/team/app:1`;
-  await copy(image.reference, `docker://${name}`, access(registry));
-  nameByDigest(registry);
-  return { image, name };
-}
-
-/** What a real registry does by itself: a manifest that came by a tag is there by its digest. */
-function nameByDigest(registry: FaultyRegistry): void {
-  for (const manifest of [...registry.manifests.values()]) {
-    registry.manifests.set(digestOf(manifest.bytes), manifest);
-  }
-  registry.asked.length = 0;
-}
+import { AMD64, blobsIn, copy, LAYERS } from "./harness.ts";
+import { access, nameByDigest, pushed } from "./registry_images.ts";
 
 /** Digests of the blobs that were asked for, sorted. */
 const fetched = ({ log }: FaultyRegistry) =>
@@ -103,12 +69,25 @@ Deno.test("a registry that answers with other content is found out", () =>
     const [first = "", second = ""] = image.layerDigests;
     const right = registry.blobs.get(second)!;
     registry.blobs.set(second, right.map((byte, i) => i === 9 ? byte ^ 1 : byte));
-    await refuses(
-      () => pullImage(store, { reference, ...how }),
-      "digest-mismatch",
-      second,
-      "layer 2 of 2",
-    );
+    const origin = `it came from ${registry.host}/team/app: it is damaged there`;
+    const told = ["digest-mismatch", second, "layer 2 of 2", origin] as const;
+    await refuses(() => pullImage(store, { reference, ...how }), ...told);
+    // Likewise on its way to another registry, and where it is unpacked at once.
+    await using other = new FaultyRegistry();
+    const both = { registry: () => Promise.resolve(settingsFor([registry.host, other.host])) };
+    await refuses(() => copy(reference, `docker://${other.host}/other:1`, both), ...told);
+    const container = {
+      store: `${dir}.c`,
+      driver: "directory",
+      image: reference,
+      platform: "linux/amd64",
+      engine: "native",
+      overrides: NO_OVERRIDES,
+      command: [],
+      signal: new AbortController().signal,
+      ...access(registry),
+    } as const;
+    await refuses(() => createContainer(container), ...told);
     assertEquals([tagsIn(dir), [...Deno.readDirSync(`${dir}/staging`)]], [[], []]);
     // What was whole is not fetched again. (The first may have been given up for the second.)
     const there = blobsIn(dir);
@@ -262,132 +241,6 @@ Deno.test("layers that are not to be handed on are not pushed", () =>
     const back = await copy(to, `oci:${dir}/back:1`, access(registry));
     assertEquals([back.warnings.length, back.copied.blobs], [1, 3]);
     assertEquals((await copy(to, image.reference + ":again", access(registry))).reused.blobs, 4);
-  }));
-
-/** An image of which a signature and an index of more refer to the manifest, in a layout. */
-function signedLayout(dir: string) {
-  const image = imageLayout(dir, { layers: LAYERS });
-  const [subject = {}] = JSON.parse(Deno.readTextFileSync(`${dir}/index.json`)).manifests;
-  const config = addBlob(dir, new TextEncoder().encode("{}"), "application/vnd.example.config");
-  const annotations = { "com.example.who": "me" };
-  const signature = addDocument(
-    dir,
-    { schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers: [], subject, annotations },
-    OCI_MANIFEST,
-  );
-  const more = addDocument(
-    dir,
-    { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [signature], subject },
-    OCI_INDEX,
-  );
-  const all = addDocument(dir, { schemaVersion: 2, manifests: [subject, more] }, OCI_INDEX);
-  writeIndex(dir, [all]);
-  const artifactType = "application/vnd.example.config";
-  return { image, referrers: [{ ...signature, artifactType, annotations }, more] };
-}
-
-Deno.test("a registry that lists no referrers gets an index of them under a tag", () =>
-  withDirectory(async (dir) => {
-    await using registry = new FaultyRegistry();
-    const { image, referrers } = signedLayout(`${dir}/signed`);
-    const to = `docker://${registry.host}/team/app:1`;
-    const push = () => copy(image.reference, to, { all: true, ...access(registry) });
-    for (let times = 1; times <= 2; times++) {
-      assertEquals((await push()).warnings, []);
-      const tagged = registry.manifests.get(image.manifestDigest.replace(":", "-"));
-      assertEquals(JSON.parse(new TextDecoder().decode(tagged?.bytes)).manifests, referrers);
-    }
-    // Where the tag means something else, the image is there all the same.
-    registry.manifest(image.manifestDigest.replace(":", "-"), '{"schemaVersion":2,"layers":[]}');
-    const { warnings } = await push();
-    assertEquals(warnings.length, 2);
-    assertStringIncludes(warnings[0]!, `${referrers[0]!.digest} is there`);
-  }));
-
-Deno.test("a registry that lists referrers itself is left to do so", () =>
-  withDirectory(async (dir) => {
-    const headers = { "oci-subject": "sha256:..." };
-    await using registry = new FaultyRegistry(({ method, target }) =>
-      method === "PUT" && target.includes("/manifests/")
-        ? new Response(null, { status: 201, headers })
-        : undefined
-    );
-    const { image } = signedLayout(`${dir}/signed`);
-    const to = `docker://${registry.host}/team/app:1`;
-    await copy(image.reference, to, { all: true, ...access(registry) });
-    assertEquals(registry.log.filter((line) => line.includes("/manifests/sha256-")), []);
-  }));
-
-Deno.test("inspect lists what refers to an image, and validate looks at all of it", () =>
-  withDirectory(async (dir) => {
-    await using registry = new FaultyRegistry();
-    const { image, name } = await pushed(registry, dir);
-    const signature = registry.blob(new TextEncoder().encode("signature"));
-    const referrers = JSON.stringify({
-      schemaVersion: 2,
-      mediaType: "application/vnd.oci.image.index.v1+json",
-      manifests: [{ ...signature, mediaType: "application/vnd.oci.image.manifest.v1+json" }],
-    });
-    registry.handler = ({ target }) =>
-      target.startsWith(`/v2/team/app/referrers/${image.manifestDigest}`)
-        ? new Response(referrers, {
-          headers: { "content-type": "application/vnd.oci.image.index.v1+json" },
-        })
-        : undefined;
-    const details = await inspectImage(`docker://${name}`, {
-      platform: "linux/amd64",
-      ...access(registry),
-    });
-    assertEquals(details.referrers?.map(({ digest }) => digest), [signature.digest]);
-    assert(!("configBytes" in details));
-    const { valid, points } = await validateImage(`docker://${name}`, "native", access(registry));
-    assert(valid);
-    assertEquals(points.find(({ id }) => id === 62)?.outcome, "pass");
-  }));
-
-Deno.test("inspect lists what refers to the index, and to the manifest, each once", () =>
-  withDirectory(async (dir) => {
-    await using registry = new FaultyRegistry();
-    const image = imageLayout(`${dir}/image`, { layers: LAYERS });
-    const { manifests } = JSON.parse(Deno.readTextFileSync(`${dir}/image/index.json`));
-    const index = addDocument(image.dir, { schemaVersion: 2, manifests }, OCI_INDEX);
-    writeIndex(image.dir, [index]);
-    const name = `docker://${registry.host}/team/app:1`;
-    await copy(image.reference, name, { all: true, ...access(registry) });
-    nameByDigest(registry);
-    const [one, two, three] = ["1", "2", "3"].map((digit) => ({
-      mediaType: OCI_MANIFEST,
-      digest: `sha256:${digit.repeat(64)}`,
-      size: 7,
-    }));
-    const lists = new Map([
-      [`/v2/team/app/referrers/${index.digest}`, [one, two]],
-      [`/v2/team/app/referrers/${image.manifestDigest}`, [two, three]],
-    ]);
-    let refusal = (_: string): Response | undefined => undefined;
-    registry.handler = ({ target }) => {
-      const list = lists.get(target);
-      return list === undefined
-        ? undefined
-        : refusal(target) ?? Response.json({ schemaVersion: 2, manifests: list });
-    };
-    const inspect = () => inspectImage(name, { platform: "linux/amd64", ...access(registry) });
-    const digests = async () => (await inspect()).referrers?.map(({ digest }) => digest as string);
-    assertEquals(await digests(), [one, two, three].map((descriptor) => descriptor?.digest));
-    assertEquals("warnings" in await inspect(), false);
-    // The tag is asked for once: it could come to mean something else.
-    assertEquals(registry.log.filter((line) => line.endsWith("/manifests/1")).length, 2);
-    for (const status of [400, 401, 403, 405, 406, 503]) {
-      // 503: to come back later than anybody waits.
-      const headers = { "retry-after": "3600" };
-      refusal = () => failure(status, "NO", "not here", headers);
-      const { referrers, warnings, digest } = await inspect();
-      assertEquals([referrers, digest as string], [[], image.manifestDigest]);
-      assertStringIncludes(warnings![0]!, `${status}: NO: not here`);
-    }
-    refusal = (target) =>
-      target.endsWith(image.manifestDigest) ? failure(400, "NO", "x") : undefined;
-    assertEquals((await digests())?.length, 2);
   }));
 
 Deno.test("with --keep-blobs a container's image stays in the store under its name", () =>
