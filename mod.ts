@@ -125,9 +125,11 @@ export type { ImageChoice } from "./src/transfer/graph.ts";
 export type { TransferWork } from "./src/transfer/sink.ts";
 
 // Registries.
-export { type PutManifest, RegistryClient } from "./src/registry/client.ts";
+export { RegistryClient } from "./src/registry/client.ts";
+export type { PutManifest } from "./src/registry/manifest_writer.ts";
 export type { FetchedManifest, ResolvedTag } from "./src/registry/manifest_reader.ts";
-export type { UploadOptions, UploadOutcome } from "./src/registry/blob_writer.ts";
+export type { UploadOutcome } from "./src/registry/blob_writer.ts";
+export type { UploadOptions } from "./src/registry/upload.ts";
 export { Credentials } from "./src/registry/credentials.ts";
 export { loadRegistrySettings, REGISTRY_VARIABLES } from "./src/registry/settings.ts";
 export { parseCredentials } from "./src/registry/settings.ts";

@@ -19,6 +19,16 @@ export interface BlobStream {
    * verified. It may be called again, for all of them anew.
    */
   open(signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Where the bytes have come from; undefined where none have come yet. */
+  readonly origin?: () => BlobOrigin | undefined;
+}
+
+/** A repository of a registry. */
+export interface BlobOrigin {
+  /** Host and perhaps port; a mirror's where that has sent the bytes. */
+  readonly registry: string;
+  /** Its name there. */
+  readonly repository: string;
 }
 
 /** Where the bytes of a blob are, or who brings them. */

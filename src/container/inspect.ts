@@ -5,7 +5,9 @@
  */
 
 import fs from "node:fs";
+import { LayerfsError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/digest.ts";
 import { hostPlatform, parsePlatform } from "../oci/platform.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { RuntimeConfig } from "../oci/runtime_spec.ts";
@@ -36,8 +38,10 @@ export type ImageDetails = Omit<ResolvedImage, "layers" | "manifestBytes" | "con
     readonly diffId: string;
     readonly chainId: string;
   }[];
-  /** Descriptors of what refers to the manifest, where a registry was asked. */
+  /** Descriptors of what refers to the manifest or to the index of it, where a registry was asked. */
   readonly referrers?: readonly Descriptor[];
+  /** Why there may be more of them, for people to read; absent where nothing went wrong. */
+  readonly warnings?: readonly string[];
 };
 
 /**
@@ -75,7 +79,28 @@ export async function inspectImage(
   await using source = openSource(parseReference(reference), places);
   const image = describeImage(await resolveFrom(source, wanted));
   if (!(source instanceof RegistrySource) || image.digest === null) return image;
-  return { ...image, referrers: await source.referrers(image.digest) };
+  return { ...image, ...await referrersOf(source, image.digest) };
+}
+
+/**
+ * What refers to an image: signatures are often about the index, attestations about the manifest. A
+ * registry that does not say has the image all the same.
+ */
+async function referrersOf(
+  source: RegistrySource,
+  manifest: Digest,
+): Promise<Pick<ImageDetails, "referrers" | "warnings">> {
+  const found = new Map<Digest, Descriptor>();
+  try {
+    const subjects = [...await source.index(), { digest: manifest }].map(({ digest }) => digest);
+    for (const subject of new Set(subjects)) {
+      for (const referrer of await source.referrers(subject)) found.set(referrer.digest, referrer);
+    }
+    return { referrers: [...found.values()] };
+  } catch (error) {
+    if (!(error instanceof LayerfsError) || error.code === "permission-missing") throw error;
+    return { referrers: [...found.values()], warnings: [error.message] };
+  }
 }
 
 /** An image as `inspect` prints it. */

@@ -11,6 +11,7 @@
  */
 
 import { isLocation } from "../blob/content.ts";
+import { withOrigin } from "../blob/origin.ts";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError, within } from "../errors.ts";
 import { type Digest, digestAlgorithm } from "../oci/digest.ts";
@@ -273,11 +274,11 @@ export class LayerPipeline implements AsyncDisposable {
 
   #label(error: unknown, index: number): unknown {
     if (isInterruption(error)) return error;
-    const { digest, diffId } = this.#layers[index]!;
+    const { content, digest, diffId } = this.#layers[index]!;
     const { positions, total } = this.#options;
     const layer = positions[index]! + 1;
     const named = digest ?? diffId ?? "of a file";
-    return within(error, `Cannot apply layer ${layer} of ${total}, ${named}`, {
+    return within(withOrigin(error, content), `Cannot apply layer ${layer} of ${total}, ${named}`, {
       layer,
       digest: named,
     });

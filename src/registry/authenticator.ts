@@ -39,6 +39,8 @@ export interface Purpose {
   readonly action: string;
   /** Such as "repository:library/alpine:pull"; in a fixed order. */
   readonly scopes: readonly string[];
+  /** Whether a token server is asked again where that may help; else a {@linkcode Transient} comes. */
+  readonly retry: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -191,7 +193,9 @@ export class Authenticator {
   #renew(key: string, purpose: Purpose, method: Method & { kind: "bearer" }): Promise<Token> {
     const pending = this.#pending.get(key);
     if (pending !== undefined) return pending;
-    const token = withRetries(this.#timing, purpose.signal, () => this.#ask(purpose, method))
+    const ask = () => this.#ask(purpose, method);
+    const asked = purpose.retry ? withRetries(this.#timing, purpose.signal, ask) : ask();
+    const token = asked
       .then((made) => {
         this.#tokens.set(key, made);
         return made;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { LayerfsError } from "../errors.ts";
+import type { LayerfsError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Connection } from "./connection.ts";
 import { allFailed, mayBeElsewhere } from "./mirrors.ts";
@@ -21,6 +21,7 @@ interface Download {
   readonly descriptor: Descriptor;
   readonly action: string;
   readonly signal: AbortSignal | undefined;
+  readonly onConnection: (connection: Connection) => void;
   /** Bytes handed on. */
   received: number;
 }
@@ -30,6 +31,7 @@ interface Download {
  * caller to check.
  *
  * @param connections are asked in turn, also in the middle
+ * @param onConnection takes the one that the bytes to come are from
  * @throws {LayerfsError} `size-mismatch`, and as `Connection.request`
  */
 export async function* readBlob(
@@ -37,9 +39,10 @@ export async function* readBlob(
   timing: Timing,
   descriptor: Descriptor,
   signal?: AbortSignal,
+  onConnection: (connection: Connection) => void = () => {},
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const action = `Cannot read blob ${descriptor.digest}`;
-  const download: Download = { descriptor, action, signal, received: 0 };
+  const download: Download = { descriptor, action, signal, onConnection, received: 0 };
   const failures: LayerfsError[] = [];
   for (const connection of connections) {
     try {
@@ -96,18 +99,23 @@ async function* onePass(
     await reply.discard();
     throw connection.invalid(request, reply, problem);
   }
+  const wrong = (found: number | null) => {
+    const { state, data } = wrongLength(size, found);
+    return connection.wrong("size-mismatch", request, state, data, reply.url);
+  };
   // A server that does not know Range sends everything again.
   let skip = reply.status === 200 ? received : 0;
   const announced = reply.length;
   if (announced !== null && announced !== size - received + skip) {
     await reply.discard();
-    throw wrongLength(download, received - skip + announced);
+    throw wrong(received - skip + announced);
   }
+  download.onConnection(connection);
   try {
     for await (const chunk of reply.chunks()) {
       const fresh = chunk.subarray(Math.min(skip, chunk.length));
       skip -= chunk.length - fresh.length;
-      if (download.received + fresh.length > size) throw wrongLength(download, null);
+      if (download.received + fresh.length > size) throw wrong(null);
       if (fresh.length === 0) continue;
       download.received += fresh.length;
       yield fresh;
@@ -116,7 +124,7 @@ async function* onePass(
     if (!(error instanceof NetworkFailure)) throw error;
     throw connection.broken(request, reply.url, error);
   }
-  if (download.received < size) throw wrongLength(download, download.received);
+  if (download.received < size) throw wrong(download.received);
 }
 
 /** What is wrong with the range of a partial answer (RFC 9110, 14.4); null where nothing is. */
@@ -130,14 +138,10 @@ function rangeProblem(reply: Reply, start: number, size: number): string | null 
 }
 
 /** @param found how many bytes there are; null for too many */
-function wrongLength(
-  { action, descriptor: { size } }: Download,
-  found: number | null,
-): LayerfsError {
+function wrongLength(size: number, found: number | null) {
   const state = found === null ? `it has more than ${size}` : `it has ${found}`;
-  return new LayerfsError(
-    "size-mismatch",
-    `${action}: ${state} bytes, its descriptor says ${size}`,
-    { size, ...(found === null ? {} : { found }) },
-  );
+  return {
+    state: `${state} bytes, its descriptor says ${size}`,
+    data: { size, ...(found === null ? {} : { found }) },
+  };
 }

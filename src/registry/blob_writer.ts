@@ -12,30 +12,10 @@ import type { Connection, RegistryRequest } from "./connection.ts";
 import { announcedDigest } from "./manifest_reader.ts";
 import type { Reply } from "./reply.ts";
 import { backOff, type Timing, Transient } from "./timing.ts";
+import { begin, mount, nextUrl, requestOf, type Upload, type UploadOptions } from "./upload.ts";
 
 /** How a blob came to be in the registry. */
 export type UploadOutcome = "exists" | "mounted" | "uploaded";
-
-/** How a blob is uploaded. */
-export interface UploadOptions {
-  /** A repository of the same registry that may have it. */
-  readonly mountFrom?: string;
-  /** Bytes of each chunk; without it, the blob goes in one request unless the registry objects. */
-  readonly chunkBytes?: number;
-  /** Ends the upload. */
-  readonly signal?: AbortSignal;
-}
-
-/** A blob to be uploaded. */
-interface Upload {
-  readonly connection: Connection;
-  readonly timing: Timing;
-  readonly descriptor: Descriptor;
-  /** Begins the content anew, for every try. */
-  readonly content: () => AsyncIterable<Uint8Array>;
-  readonly action: string;
-  readonly options: UploadOptions;
-}
 
 /** Headers of content that has no type here: the manifest says it. */
 const OCTETS = { "content-type": "application/octet-stream" } as const;
@@ -111,26 +91,6 @@ function writeChunked(
     chunkBytes,
     ...(signal ? { signal } : {}),
   });
-}
-
-/** @returns the session that the registry opens where it does not mount; null where it does neither */
-async function mount(upload: Upload, from: string): Promise<"mounted" | Reply | null> {
-  const { connection, descriptor: { digest } } = upload;
-  const query = new URLSearchParams({ mount: digest, from });
-  const request = requestOf(upload, "POST", connection.path(`blobs/uploads/?${query}`));
-  // Who may not read the other repository uploads, and so does who meets a registry without mounts.
-  const accept = [201, 202, 400, 401, 403, 404, 405];
-  const reply = await connection.request({ ...request, from, accept });
-  await reply.discard();
-  return reply.status === 201 ? "mounted" : reply.status === 202 ? reply : null;
-}
-
-/** Opens a session. */
-async function begin(upload: Upload): Promise<Reply> {
-  const request = requestOf(upload, "POST", upload.connection.path("blobs/uploads/"));
-  const reply = await upload.connection.request({ ...request, accept: [202] });
-  await reply.discard();
-  return reply;
 }
 
 /** Bytes of a chunk, where the caller or the registry wants chunks; else null. */
@@ -296,24 +256,8 @@ function sameAlgorithm(a: string, b: string): boolean {
   return a.split(":", 1)[0] === b.split(":", 1)[0];
 }
 
-/** Where a session goes on. */
-function nextUrl({ connection, action }: Upload, reply: Reply): URL {
-  const request = { action, method: "POST" } as const;
-  const location = reply.header("location");
-  if (location === null) throw connection.invalid(request, reply, "the upload has no Location");
-  return connection.resolve(request, reply, location);
-}
-
 function withDigest(url: URL, digest: string): URL {
   const next = new URL(url);
   next.searchParams.set("digest", digest);
   return next;
-}
-
-function requestOf(
-  { action, options: { signal } }: Upload,
-  method: RegistryRequest["method"],
-  target: string | URL,
-): Omit<RegistryRequest, "accept"> & { accept: readonly number[] } {
-  return { action, method, target, access: "push", accept: [], ...(signal ? { signal } : {}) };
 }

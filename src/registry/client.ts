@@ -15,42 +15,34 @@
  * @module
  */
 
+import type { BlobOrigin } from "../blob/content.ts";
 import { digestBytes } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { MAX_DOCUMENT_BYTES } from "../limits.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { type Digest, digestAlgorithm, digestProblem } from "../oci/digest.ts";
+import { type Digest, type DigestAlgorithm, digestAlgorithm } from "../oci/digest.ts";
 import { isIndex, isManifest } from "../oci/media_type.ts";
 import type { ImageName } from "../oci/reference.ts";
-import { quote } from "../oci/strict_json.ts";
 import { readBlob } from "./blob_reader.ts";
-import { hasBlob, type UploadOptions, type UploadOutcome, writeBlob } from "./blob_writer.ts";
+import { hasBlob, type UploadOutcome, writeBlob } from "./blob_writer.ts";
 import { Connection } from "./connection.ts";
 import { Exchange } from "./exchange.ts";
 import { listReferrers, listTags } from "./listing.ts";
 import {
-  announcedDigest,
   type FetchedManifest,
   MANIFEST_TYPES,
+  readDescribed,
   readManifest,
   type ResolvedTag,
   resolveTag,
 } from "./manifest_reader.ts";
+import { type PutManifest, writeManifest } from "./manifest_writer.ts";
 import { firstOf } from "./mirrors.ts";
+import { addTaggedReferrer } from "./referrers_tag.ts";
 import { type Endpoint, endpoints, isInsecureHost, pushEndpoint } from "./registries_conf.ts";
 import type { RegistrySettings } from "./settings.ts";
 import { DEFAULT_TIMING, type Timing } from "./timing.ts";
-
-/** What a registry says of a manifest that it has taken. */
-export interface PutManifest {
-  /** Of the bytes. */
-  readonly digest: Digest;
-  /**
-   * Whether the registry lists the manifest as a referrer of its subject by itself (OCI-Subject);
-   * false where it has no subject, too.
-   */
-  readonly subjectListed: boolean;
-}
+import type { UploadOptions } from "./upload.ts";
 
 /**
  * One repository of a registry. Reading asks the mirrors and goes to the location that registries.conf
@@ -157,10 +149,17 @@ export class RegistryClient implements AsyncDisposable {
    * The content of a blob as a stream, which goes on by itself where a connection breaks: exactly as
    * many bytes as `descriptor` says. The digest is for the caller to check, over the whole stream.
    *
+   * @param onOrigin takes the registry or mirror that the bytes to come are from
    * @throws {LayerfsError} `size-mismatch`
    */
-  blob(descriptor: Descriptor, signal?: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-    return readBlob(this.#readable, this.#timing, descriptor, signal);
+  blob(
+    descriptor: Descriptor,
+    signal?: AbortSignal,
+    onOrigin?: (origin: BlobOrigin) => void,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    return readBlob(this.#readable, this.#timing, descriptor, signal, ({ endpoint }) => {
+      onOrigin?.({ registry: endpoint.host, repository: endpoint.repository });
+    });
   }
 
   /**
@@ -171,33 +170,21 @@ export class RegistryClient implements AsyncDisposable {
    * MAX_DOCUMENT_BYTES, `unsupported` for a digest that layerfs does not compute
    */
   async document(descriptor: Descriptor, signal?: AbortSignal): Promise<Uint8Array> {
-    const { digest, size, mediaType } = descriptor;
-    const algorithm = digestAlgorithm(digest);
+    const { size, mediaType } = descriptor;
+    const algorithm = digestAlgorithm(descriptor.digest);
     if (size > MAX_DOCUMENT_BYTES) {
+      const { host, repository } = this.#registry.endpoint;
       throw new LayerfsError(
         "image-invalid",
-        `Cannot read ${digest}: it has ${size} bytes; a document has ${MAX_DOCUMENT_BYTES} at most`,
+        `Cannot read ${descriptor.digest} of ${host}/${repository}: its descriptor says ${size} ` +
+          `bytes; a document has ${MAX_DOCUMENT_BYTES} at most`,
+        { registry: host, repository },
       );
     }
-    if (isManifest(mediaType) || isIndex(mediaType)) {
-      const { bytes } = await this.manifest(digest, [mediaType], signal);
-      if (bytes.length === size) return bytes;
-      const state = `it has ${bytes.length} bytes, its descriptor says ${size}`;
-      throw new LayerfsError("size-mismatch", `Cannot verify ${digest}: ${state}`, {
-        size,
-        found: bytes.length,
-      });
+    if (!isManifest(mediaType) && !isIndex(mediaType)) {
+      return await this.#smallBlob(descriptor, algorithm, signal);
     }
-    const bytes = new Uint8Array(size);
-    let at = 0;
-    for await (const chunk of this.blob(descriptor, signal)) {
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    const found = digestBytes(bytes, algorithm);
-    if (found === digest) return bytes;
-    const message = `Cannot verify ${digest}: digest is "${found}"`;
-    throw new LayerfsError("digest-mismatch", message, { digest, found });
+    return await this.#read((connection) => readDescribed(connection, descriptor, signal));
   }
 
   /** Whether the registry itself has a blob. */
@@ -233,32 +220,19 @@ export class RegistryClient implements AsyncDisposable {
     mediaType: string,
     signal?: AbortSignal,
   ): Promise<PutManifest> {
-    const action = `Cannot write manifest ${quote(reference)}`;
-    const asked = digestProblem(reference) === null ? reference as Digest : null;
-    const digest = digestBytes(bytes, asked === null ? "sha256" : digestAlgorithm(asked));
-    if (asked !== null && asked !== digest) {
-      throw new LayerfsError("digest-mismatch", `${action}: its digest is "${digest}"`, {
-        digest: asked,
-        found: digest,
-      });
-    }
-    const request = {
-      action,
-      method: "PUT",
-      target: this.#registry.path(`manifests/${reference}`),
-      headers: { "content-type": mediaType },
-      body: () => bytes,
-      access: "push",
-      accept: [200, 201],
-      ...(signal ? { signal } : {}),
-    } as const;
-    const reply = await this.#registry.request(request);
-    await reply.discard();
-    const taken = announcedDigest(reply);
-    if (taken !== null && digestBytes(bytes, digestAlgorithm(taken)) !== taken) {
-      throw this.#registry.invalid(request, reply, `the registry has taken it as "${taken}"`);
-    }
-    return { digest, subjectListed: reply.header("oci-subject") !== null };
+    return await writeManifest(this.#registry, reference, bytes, mediaType, signal);
+  }
+
+  /**
+   * Lists a manifest among the referrers of its subject, for a registry that does not do so by
+   * itself (see {@linkcode PutManifest.subjectListed}): in the index of the referrers tag.
+   *
+   * @param referrer descriptor of the manifest, with its artifactType and annotations
+   * @throws {LayerfsError} `registry-invalid` where something else has that tag, `unsupported` where
+   * the index would be too long
+   */
+  addReferrer(subject: Digest, referrer: Descriptor, signal?: AbortSignal): Promise<void> {
+    return addTaggedReferrer(this.#registry, subject, referrer, signal);
   }
 
   /** Descriptors of what refers to a manifest: signatures and the like. */
@@ -274,6 +248,32 @@ export class RegistryClient implements AsyncDisposable {
   /** Closes all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#exchange.close();
+  }
+
+  /** All of a blob, verified. */
+  async #smallBlob(
+    descriptor: Descriptor,
+    algorithm: DigestAlgorithm,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array> {
+    const { digest, size } = descriptor;
+    const bytes = new Uint8Array(size);
+    let at = 0;
+    let from = this.#registry;
+    const onConnection = (connection: Connection) => from = connection;
+    const chunks = readBlob(this.#readable, this.#timing, descriptor, signal, onConnection);
+    for await (const chunk of chunks) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    const found = digestBytes(bytes, algorithm);
+    if (found === digest) return bytes;
+    const request = {
+      action: `Cannot verify ${digest}`,
+      method: "GET",
+      target: from.path(`blobs/${digest}`),
+    } as const;
+    throw from.wrong("digest-mismatch", request, `digest is "${found}"`, { digest, found });
   }
 
   /** Asks mirrors and registry; the one that has an answer is asked first from then on. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DAMAGED } from "../blob/origin.ts";
 import type { LayerfsError } from "../errors.ts";
 import { MAX_ERROR_BYTES } from "../limits.ts";
 import { Authenticator, type Grant } from "./authenticator.ts";
@@ -53,6 +54,8 @@ const MAX_ROUNDS = 3;
 export class Connection {
   /** Where it leads to. */
   readonly endpoint: Endpoint;
+  /** Repositories that were found to be none that blobs may be mounted from. */
+  readonly unreadable = new Set<string>();
   readonly #exchange: Exchange;
   readonly #timing: Timing;
   readonly #authenticator: Authenticator;
@@ -98,6 +101,22 @@ export class Connection {
   /** The error for an answer that has the right status, but is not as it must be. */
   invalid(request: Pick<RegistryRequest, "action" | "method">, reply: Reply, state: string) {
     return this.#error("registry-invalid", request, reply.url, `${reply.status}: ${state}`);
+  }
+
+  /**
+   * The error for content that is not what it was asked for as.
+   *
+   * @param at where it came from, after redirects
+   */
+  wrong(
+    code: "digest-mismatch" | "size-mismatch" | "image-invalid",
+    request: Pick<RegistryRequest, "action" | "method" | "target">,
+    state: string,
+    data: LayerfsError["data"] = {},
+    at = new URL(request.target, this.#place.origin),
+  ): LayerfsError {
+    const advice = code === "image-invalid" ? "" : DAMAGED;
+    return this.#error(code, request, at, state, data, advice);
   }
 
   /** The failure of a connection that broke while its answer was being read. */
@@ -154,7 +173,13 @@ export class Connection {
 
   async #authorized(request: RegistryRequest, url: URL): Promise<Reply> {
     const { signal, action } = request;
-    const purpose = { action, scopes: this.#scopes(request), ...(signal ? { signal } : {}) };
+    const purpose = {
+      action,
+      scopes: this.#scopes(request),
+      // A token that is only for a mount is not worth waiting for, either.
+      retry: request.from === undefined,
+      ...(signal ? { signal } : {}),
+    };
     for (let round = 1;; round++) {
       // A URL of another origin, for uploads, brings its own authorization along.
       const isOwn = url.origin === this.#place.origin;

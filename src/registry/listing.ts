@@ -7,13 +7,13 @@
 import { LayerfsError } from "../errors.ts";
 import { MAX_DOCUMENT_BYTES, MAX_LISTED, MAX_PAGES } from "../limits.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { algorithmName, type Digest, digestHex } from "../oci/digest.ts";
+import type { Digest } from "../oci/digest.ts";
 import { Fields } from "../oci/fields.ts";
 import { parseIndex } from "../oci/image_index.ts";
 import { OCI_INDEX } from "../oci/media_type.ts";
 import { parseJson } from "../oci/strict_json.ts";
 import type { Connection, RegistryRequest } from "./connection.ts";
-import { readManifest } from "./manifest_reader.ts";
+import { readTaggedReferrers } from "./referrers_tag.ts";
 import type { Reply } from "./reply.ts";
 
 /** The tags of a repository, as the registry orders them. @throws as `Connection.request` */
@@ -62,7 +62,7 @@ export async function listReferrers(
   const found: Descriptor[] = [];
   for await (const { reply, bytes } of pages(connection, request)) {
     if (reply.status === 404) {
-      found.push(...await taggedReferrers(connection, digest, signal));
+      found.push(...await readTaggedReferrers(connection, digest, signal));
       break;
     }
     found.push(...parsed(connection, request, reply, () => parseIndex(bytes, OCI_INDEX).manifests));
@@ -70,22 +70,6 @@ export async function listReferrers(
   }
   // Registries may leave the filter to their clients.
   return found.filter((one) => artifactType === undefined || one.artifactType === artifactType);
-}
-
-/** The index that stands under a tag where a registry has no referrers of its own. */
-async function taggedReferrers(
-  connection: Connection,
-  digest: Digest,
-  signal?: AbortSignal,
-): Promise<readonly Descriptor[]> {
-  const tag = `${algorithmName(digest).slice(0, 32)}-${digestHex(digest).slice(0, 64)}`;
-  try {
-    const { bytes } = await readManifest(connection, tag, [OCI_INDEX], signal);
-    return parseIndex(bytes, OCI_INDEX).manifests;
-  } catch (error) {
-    if (error instanceof LayerfsError && error.code === "not-found") return [];
-    throw error;
-  }
 }
 
 /** The pages of a listing, by their Link headers (RFC 8288). */

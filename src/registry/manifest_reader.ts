@@ -8,6 +8,7 @@
 import { digestBytes } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { MAX_DOCUMENT_BYTES } from "../limits.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, digestAlgorithm, digestProblem, isSupported } from "../oci/digest.ts";
 import { isObject } from "../oci/fields.ts";
 import {
@@ -30,6 +31,12 @@ export const MANIFEST_TYPES: readonly string[] = [
   OCI_MANIFEST,
   DOCKER_MANIFEST,
 ];
+
+/**
+ * Refusals of a HEAD, which has no body to say why; the GET that follows has one. Some registries know
+ * no HEAD here at all.
+ */
+const UNEXPLAINED: readonly number[] = [400, 401, 403, 405, 406, 500, 501, 502, 503, 504];
 
 /** A manifest or index as a registry has it. */
 export interface FetchedManifest {
@@ -70,16 +77,17 @@ export async function readManifest(
   const { reply, bytes } = await connection.read(wanted, MAX_DOCUMENT_BYTES);
   const announced = announcedDigest(reply);
   if (bytes === null) {
-    throw new LayerfsError(
-      "image-invalid",
-      `${request.action}: it has more than ${MAX_DOCUMENT_BYTES} bytes, as many as a document may have`,
-    );
+    const state = `it has more than ${MAX_DOCUMENT_BYTES} bytes, as many as a document may have`;
+    throw connection.wrong("image-invalid", request, state, {}, reply.url);
   }
   // A registry that says one thing and sends another is not to be trusted with the rest.
   for (const expected of new Set([asked, announced])) {
     if (expected === null) continue;
     const found = digestBytes(bytes, digestAlgorithm(expected));
-    if (found !== expected) throw mismatch(request.action, expected, found);
+    if (found === expected) continue;
+    const state = `its digest is "${found}", not "${expected}"`;
+    const data = { digest: expected, found };
+    throw connection.wrong("digest-mismatch", request, state, data, reply.url);
   }
   const digest = asked ?? announced ?? digestBytes(bytes, "sha256");
   const mediaType = documentType(reply.header("content-type"), bytes);
@@ -89,9 +97,27 @@ export async function readManifest(
 }
 
 /**
+ * Reads a manifest or index that another document names.
+ *
+ * @throws {LayerfsError} `size-mismatch`, and as {@linkcode readManifest}
+ */
+export async function readDescribed(
+  connection: Connection,
+  { digest, size, mediaType }: Descriptor,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const { bytes } = await readManifest(connection, digest, [mediaType], signal);
+  if (bytes.length === size) return bytes;
+  const request = manifestRequest("GET", connection, digest, [mediaType]);
+  const state = `it has ${bytes.length} bytes, its descriptor says ${size}`;
+  throw connection.wrong("size-mismatch", request, state, { size, found: bytes.length });
+}
+
+/**
  * Asks what a tag stands for, which registries count less than a pull.
  *
- * @returns null where the registry does not say; {@linkcode readManifest} then finds out
+ * @returns null where the registry does not say, or refuses to; {@linkcode readManifest} then finds
+ * out, or why
  * @throws {LayerfsError} as `Connection.request`
  */
 export async function resolveTag(
@@ -101,8 +127,7 @@ export async function resolveTag(
   signal?: AbortSignal,
 ): Promise<ResolvedTag | null> {
   const request = manifestRequest("HEAD", connection, tag, accept, signal);
-  // Some registries know no HEAD here.
-  const reply = await connection.request({ ...request, accept: [200, 405] });
+  const reply = await connection.request({ ...request, accept: [200, ...UNEXPLAINED] });
   await reply.discard();
   const digest = announcedDigest(reply);
   const mediaType = plainType(reply.header("content-type"));
@@ -135,14 +160,6 @@ function manifestRequest(
 
 function asDigest(reference: string): Digest | null {
   return digestProblem(reference) === null ? reference as Digest : null;
-}
-
-function mismatch(action: string, expected: Digest, found: Digest): LayerfsError {
-  return new LayerfsError(
-    "digest-mismatch",
-    `${action}: its digest is "${found}", not "${expected}"`,
-    { digest: expected, found },
-  );
 }
 
 /** A media type without its parameters, in lowercase. */

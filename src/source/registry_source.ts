@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { BlobContent } from "../blob/content.ts";
+import type { BlobContent, BlobOrigin } from "../blob/content.ts";
 import type { BlobLocation } from "../blob/location.ts";
 import { LayerfsError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -38,6 +38,7 @@ export class RegistrySource implements DescriptorSource {
   readonly #findStored: FindStored;
   readonly #kept = new Map<Digest, Uint8Array>();
   #keptBytes = 0;
+  #index: readonly Descriptor[] | null = null;
 
   /**
    * Nothing is sent yet, and no setting is looked up.
@@ -58,16 +59,12 @@ export class RegistrySource implements DescriptorSource {
     this.#findStored = findStored;
   }
 
-  /** A digest says which content is meant: a tag beside it chooses nothing more. */
+  /**
+   * A digest says which content is meant: a tag beside it chooses nothing more. What the tag meant
+   * at first, it means for good.
+   */
   async index(): Promise<readonly Descriptor[]> {
-    const { tag = "latest", digest } = this.registry;
-    return await this.#lease.use(async (client) => {
-      const resolved = digest ?? (await client.resolve(tag))?.digest;
-      const found = await client.manifest(resolved ?? tag);
-      this.#keep(found.digest, found.bytes);
-      const { mediaType, bytes } = found;
-      return [{ mediaType, digest: found.digest, size: bytes.length }];
-    });
+    return this.#index ??= await this.#resolve();
   }
 
   async document(descriptor: Descriptor): Promise<Uint8Array> {
@@ -96,7 +93,14 @@ export class RegistrySource implements DescriptorSource {
       );
     }
     const stored = this.#findStored(descriptor);
-    return stored ?? { length: size, open: (signal) => this.#stream(descriptor, signal) };
+    if (stored !== null) return stored;
+    let origin: BlobOrigin | undefined;
+    const onOrigin = (from: BlobOrigin) => origin = from;
+    return {
+      length: size,
+      open: (signal) => this.#stream(descriptor, signal, onOrigin),
+      origin: () => origin,
+    };
   }
 
   /** What refers to a manifest: signatures, attestations and the like. */
@@ -114,14 +118,26 @@ export class RegistrySource implements DescriptorSource {
     await this.close();
   }
 
+  async #resolve(): Promise<readonly Descriptor[]> {
+    const { tag = "latest", digest } = this.registry;
+    return await this.#lease.use(async (client) => {
+      const resolved = digest ?? (await client.resolve(tag))?.digest;
+      const found = await client.manifest(resolved ?? tag);
+      this.#keep(found.digest, found.bytes);
+      const { mediaType, bytes } = found;
+      return [{ mediaType, digest: found.digest, size: bytes.length }];
+    });
+  }
+
   /** A config has been read as a document as a rule. */
   async *#stream(
     descriptor: Descriptor,
     signal: AbortSignal | undefined,
+    onOrigin: (origin: BlobOrigin) => void,
   ): AsyncGenerator<Uint8Array> {
     const kept = this.#kept.get(descriptor.digest);
     if (kept?.length === descriptor.size) yield kept.slice();
-    else yield* this.#lease.stream(descriptor, signal);
+    else yield* this.#lease.stream(descriptor, signal, onOrigin);
   }
 
   #keep(digest: Digest, bytes: Uint8Array): void {
@@ -161,11 +177,12 @@ class ClientLease {
   async *stream(
     descriptor: Descriptor,
     signal: AbortSignal | undefined,
+    onOrigin: (origin: BlobOrigin) => void,
   ): AsyncGenerator<Uint8Array> {
     this.#users++;
     try {
       const client = await this.#open();
-      yield* client.blob(descriptor, signal);
+      yield* client.blob(descriptor, signal, onOrigin);
     } finally {
       await this.#release();
     }

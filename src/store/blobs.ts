@@ -11,6 +11,7 @@
 import fs from "node:fs";
 import { type BlobContent, checkAborted, readContent } from "../blob/content.ts";
 import type { BlobLocation } from "../blob/location.ts";
+import { withOrigin } from "../blob/origin.ts";
 import { createHasher, type DigestEngine, formatDigest } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { lstatOrNull } from "../layer/root_path.ts";
@@ -237,10 +238,13 @@ async function copyVerified(
     }
     const found = formatDigest(hasher.algorithm, hasher.digest());
     if (found !== digest) {
-      throw new LayerfsError("digest-mismatch", `Cannot verify ${digest}: digest is "${found}"`, {
-        digest,
-        found,
-      });
+      throw withOrigin(
+        new LayerfsError("digest-mismatch", `Cannot verify ${digest}: digest is "${found}"`, {
+          digest,
+          found,
+        }),
+        source,
+      );
     }
     fs.fsyncSync(fd);
   } finally {

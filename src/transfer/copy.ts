@@ -71,6 +71,7 @@ export async function copyImage(options: CopyOptions): Promise<CopiedImage> {
     : null;
   const sink = openSink(destination, {
     store,
+    from: source.transport === "store" ? places.store : undefined,
     registry: options.registry ?? ANONYMOUS,
     annotations: delta.annotations,
   });

@@ -19,6 +19,8 @@ import { StoreSink } from "./store_sink.ts";
 export interface SinkPlaces {
   /** The store of bare names, opened; null where the destination needs none. */
   readonly store: Store | null;
+  /** Path of the store that the image is in; absent where it comes from elsewhere. */
+  readonly from?: string | undefined;
   /** Gives what is known of registries. */
   readonly registry: () => Promise<RegistrySettings>;
   /** What the entry of a layout's index.json gets beside the tag. */
@@ -33,7 +35,7 @@ export interface SinkPlaces {
  */
 export function openSink(
   reference: Reference,
-  { store, registry, annotations }: SinkPlaces,
+  { store, from, registry, annotations }: SinkPlaces,
 ): ImageSink {
   if (reference.transport !== "docker-archive" && reference.digest !== undefined) {
     throw new LayerfsError(
@@ -50,7 +52,7 @@ export function openSink(
     case "docker-archive":
       return new ArchiveSink(reference, annotations);
     case "docker":
-      return new RegistrySink(reference, registry);
+      return new RegistrySink(reference, registry, from);
     case "store": {
       if (store === null) throw new TypeError("a bare name is that of an image in a store");
       return new StoreSink(new ImageStore(store.path), storeTag(reference));

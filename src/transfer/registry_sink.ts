@@ -6,13 +6,12 @@
 
 import { type ErrorCode, LayerfsError } from "../errors.ts";
 import { algorithmName } from "../oci/digest.ts";
-import { parseIndex } from "../oci/image_index.ts";
-import { parseManifest } from "../oci/manifest.ts";
-import { isIndex } from "../oci/media_type.ts";
 import type { RegistryReference } from "../oci/reference.ts";
 import { RegistryClient } from "../registry/client.ts";
 import type { RegistrySettings } from "../registry/settings.ts";
 import type { GraphDocument, ImageGraph } from "./graph.ts";
+import { mountSource } from "./mount_source.ts";
+import { type Referrer, referrerOf } from "./referrer.ts";
 import type { ImageSink, Transfer, TransferWork } from "./sink.ts";
 import { verifiedPieces } from "./verified.ts";
 import { type BlobTarget, writeBlobs } from "./write_blobs.ts";
@@ -20,16 +19,35 @@ import { type BlobTarget, writeBlobs } from "./write_blobs.ts";
 /** Codes of errors by which a registry refuses the name of a manifest (Distribution 2.8: sha512). */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set(["digest-mismatch", "registry-invalid"]);
 
+/**
+ * Codes of errors that tell that the index of referrers cannot be written: the registry does not let
+ * us, or something else has its tag. The image itself is there.
+ */
+const UNLISTED: ReadonlySet<ErrorCode> = new Set([
+  "image-invalid",
+  "digest-mismatch",
+  "registry-invalid",
+  "unauthorized",
+  "unsupported",
+]);
+
 /** A tag in a registry. */
 export class RegistrySink implements ImageSink {
   readonly reference: string;
   readonly #wanted: RegistryReference;
   readonly #settings: () => Promise<RegistrySettings>;
+  readonly #store: string | undefined;
 
-  constructor(wanted: RegistryReference, settings: () => Promise<RegistrySettings>) {
+  /** @param store path of the store that the image is in; absent where it comes from elsewhere */
+  constructor(
+    wanted: RegistryReference,
+    settings: () => Promise<RegistrySettings>,
+    store?: string,
+  ) {
     const { host, repository, tag } = wanted;
     this.#wanted = wanted;
     this.#settings = settings;
+    this.#store = store;
     this.reference = `docker://${host}/${repository}:${tag}`;
   }
 
@@ -38,12 +56,13 @@ export class RegistrySink implements ImageSink {
     const { tag = "latest" } = this.#wanted;
     await using client = RegistryClient.open(this.#wanted, await this.#settings());
     const warnings: string[] = [];
-    const put = async ({ bytes, descriptor }: GraphDocument, reference: string) => {
-      const { mediaType } = descriptor;
+    const put = async (document: GraphDocument, reference: string) => {
+      const { bytes, descriptor: { mediaType } } = document;
       const { signal } = work;
       const own = new Uint8Array(bytes);
       const { subjectListed } = await client.putManifest(reference, own, mediaType, signal);
-      if (hasSubject(bytes, mediaType) && !subjectListed) warnings.push(unlisted(descriptor));
+      const referrer = subjectListed ? null : referrerOf(document);
+      if (referrer !== null) warnings.push(...await listReferrer(client, referrer, signal));
     };
     const target = this.#target(client, graph, work, async (document) => {
       const { digest } = document.descriptor;
@@ -68,11 +87,7 @@ export class RegistrySink implements ImageSink {
     { engine }: TransferWork,
     put: (document: GraphDocument) => Promise<void>,
   ): BlobTarget {
-    const { registry } = graph;
-    const mountFrom = registry?.host === this.#wanted.host &&
-        registry.repository !== this.#wanted.repository
-      ? { mountFrom: registry.repository }
-      : {};
+    const holderOf = mountSource(graph, this.#wanted, this.#store);
     return {
       isRemote: true,
       leavesForeign: true,
@@ -93,7 +108,9 @@ export class RegistrySink implements ImageSink {
             },
           });
         };
-        const outcome = await client.uploadBlob(descriptor, open, { ...mountFrom, signal });
+        const from = await holderOf(descriptor);
+        const mount = from === null ? {} : { mountFrom: from };
+        const outcome = await client.uploadBlob(descriptor, open, { ...mount, signal });
         onBytes(descriptor.size - told);
         return outcome === "uploaded" ? "copied" : "reused";
       },
@@ -126,14 +143,24 @@ export class RegistrySink implements ImageSink {
   }
 }
 
-function hasSubject(bytes: Uint8Array, mediaType: string): boolean {
-  const { subject } = isIndex(mediaType)
-    ? parseIndex(bytes, mediaType)
-    : parseManifest(bytes, mediaType);
-  return subject !== undefined;
-}
-
-function unlisted({ digest }: { readonly digest: string }): string {
-  return `the registry does not list what refers to a subject: ${digest} is there, and found by ` +
-    "its digest or tag only";
+/**
+ * Lists a referrer, as the registry does not.
+ *
+ * @returns a warning where it cannot be listed
+ */
+async function listReferrer(
+  client: RegistryClient,
+  { subject, descriptor }: Referrer,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  try {
+    await client.addReferrer(subject, descriptor, signal);
+    return [];
+  } catch (error) {
+    if (!(error instanceof LayerfsError) || !UNLISTED.has(error.code)) throw error;
+    return [
+      `the registry does not list what refers to a subject: ${descriptor.digest} is there, and ` +
+      `found by its digest or tag only: ${error.message}`,
+    ];
+  }
 }

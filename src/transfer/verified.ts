@@ -5,6 +5,7 @@
  */
 
 import { type BlobContent, readContent } from "../blob/content.ts";
+import { withOrigin } from "../blob/origin.ts";
 import { createHasher, type DigestEngine, formatDigest } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -48,10 +49,8 @@ export async function* verifiedPieces(
   if (bytes < size) throw wrongSize(digest, size, bytes);
   const found = formatDigest(hasher.algorithm, hasher.digest());
   if (found !== digest) {
-    throw new LayerfsError("digest-mismatch", `Cannot verify ${digest}: digest is "${found}"`, {
-      digest,
-      found,
-    });
+    const message = `Cannot verify ${digest}: digest is "${found}"`;
+    throw withOrigin(new LayerfsError("digest-mismatch", message, { digest, found }), content);
   }
   if (held !== null) yield held;
 }

@@ -35,6 +35,22 @@ Deno.test("a delta is pushed to where the rest is, and says elsewhere what it ne
   );
 });
 
+Deno.test("what a registry has in another repository is mounted, not sent again", async () => {
+  await using work = await Work.create();
+  const tool = await Tool.inside(work);
+  await using server = await RegistryServer.start();
+  const { host } = server;
+  const plain = "--tls-verify=false";
+  const image = imageLayout(work.path("image"), IMAGE);
+  await tool.json("copy", plain, image.reference, `docker://${host}/base/one:1`);
+  await tool.json("pull", plain, `${host}/base/one:1`);
+  const pushed = await tool.json("push", plain, `${host}/base/one:1`, `${host}/team/two:1`);
+  // The manifest has no other way to get there.
+  assertEquals([(pushed.copied as Json).blobs, (pushed.reused as Json).blobs], [1, 3]);
+  const read = ["copy", "--src-tls-verify=false", `docker://${host}/team/two:1`];
+  await skopeo(...read, `dir:${work.path("dir")}`);
+});
+
 Deno.test("login keeps credentials at 0600 for skopeo too, and logout takes them away", async () => {
   await using work = await Work.create();
   const tool = await Tool.inside(work);

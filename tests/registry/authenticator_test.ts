@@ -294,3 +294,27 @@ for (const credentials of [USER, undefined]) {
     if (credentials) assert(!message.includes(btoa("alice:s3cret word")), message);
   });
 }
+
+for (const status of [401, 403, 503]) {
+  Deno.test(`a token server that answers ${status} for a mount keeps nobody from uploading`, async () => {
+    await using registry = new TokenRegistry();
+    registry.token = ({ target }) =>
+      target.includes("base%2Fos") ? failure(status, "DENIED", "not that one") : undefined;
+    const clock = new TestClock();
+    await using client = clientFor(registry, {}, clock.timing);
+    const blobs = [1, 2].map((seed) => ({ bytes: pattern(1000, seed) }));
+    for (const { bytes } of blobs) {
+      const descriptor = registry.blob(bytes);
+      registry.blobs.clear();
+      const content = async function* () {
+        yield await Promise.resolve(bytes);
+      };
+      const outcome = await client.uploadBlob(descriptor, content, { mountFrom: "base/os" });
+      assertEquals(outcome, "uploaded");
+      assertEquals(registry.blobs.get(descriptor.digest), bytes);
+    }
+    const denied = registry.tokens.filter(({ target }) => target.includes("base%2Fos"));
+    // A server that is only busy may answer the next one.
+    assertEquals([denied.length, clock.waits], [status === 503 ? 2 : 1, []]);
+  });
+}

@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { broken, endless, FaultyRegistry, type Handler, type Wire } from "./faulty_registry.ts";
-import { clientFor, collect, failureOf, pattern, TestClock } from "./harness.ts";
+import { assertDamaged, clientFor, collect, failureOf, pattern, TestClock } from "./harness.ts";
 
 const CONTENT = pattern(300_000);
 
@@ -138,7 +138,9 @@ for (const [name, size] of [["longer", 200_000], ["shorter", 400_000]] as const)
     // Once by its content-length, once without one.
     for (const answer of [() => new Response(CONTENT), () => new Response(stream(CONTENT))]) {
       const { error, ranges } = await read(answer, size);
-      assertEquals((await failureOf(() => Promise.reject(error))).code, "size-mismatch");
+      const failure = await failureOf(() => Promise.reject(error));
+      assertEquals([failure.code, failure.data.size], ["size-mismatch", size]);
+      assertDamaged(failure, /^GET \/v2\/team\/app\/blobs\/sha256:/);
       assertEquals(ranges.length, 1);
     }
   });

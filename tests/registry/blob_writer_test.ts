@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Descriptor } from "../../src/oci/descriptor.ts";
-import type { UploadOptions } from "../../src/registry/blob_writer.ts";
-import { failure, FaultyRegistry, type Handler, type Wire } from "./faulty_registry.ts";
-import { clientFor, failureOf, pattern } from "./harness.ts";
+import type { UploadOptions } from "../../src/registry/upload.ts";
+import { type Asked, failure, FaultyRegistry, type Handler, type Wire } from "./faulty_registry.ts";
+import { clientFor, failureOf, pattern, TestClock } from "./harness.ts";
 
 const CONTENT = pattern(100_000);
 
@@ -26,7 +26,8 @@ async function upload(
 ) {
   await using registry = new FaultyRegistry(handler, wire);
   current = registry;
-  await using client = clientFor(registry);
+  const clock = new TestClock();
+  await using client = clientFor(registry, {}, clock.timing);
   const descriptor: Descriptor = registry.blob(CONTENT);
   registry.blobs.clear();
   let outcome: string | undefined;
@@ -39,7 +40,8 @@ async function upload(
   const log = registry.log.filter((line) => !line.endsWith(" /v2/")).map((line) =>
     line.replace("/v2/team/app/blobs/", "").replace(/sha256(:|%3A)\w+/g, "DIGEST")
   );
-  return { outcome, error, log, stored: registry.blobs.get(descriptor.digest), registry };
+  const stored = registry.blobs.get(descriptor.digest);
+  return { outcome, error, log, waits: clock.waits, stored, registry };
 }
 
 for (const wire of ["http", "https", "unverified https"] as const) {
@@ -98,12 +100,38 @@ Deno.test("a mount that opens a session instead goes on in it", async () => {
   assertEquals(log.length, 3);
 });
 
-Deno.test("a mount that is refused is an upload", async () => {
-  const { outcome, log } = await upload(
-    ({ target }) => target.includes("mount=") ? failure(403, "DENIED", "no") : undefined,
-    { mountFrom: "base/os" },
-  );
-  assertEquals([outcome, log.length], ["uploaded", 4]);
+for (const status of [400, 401, 403, 404, 405, 416, 422, 429, 500, 501, 503, 504]) {
+  Deno.test(`a mount that is refused by ${status} is an upload, at once`, async () => {
+    const refused = ({ target }: Asked) =>
+      target.includes("mount=") ? failure(status, "DENIED", "no") : undefined;
+    const { outcome, log, waits } = await upload(refused, { mountFrom: "base/os" });
+    assertEquals([outcome, log.length, waits], ["uploaded", 4, []]);
+  });
+}
+
+Deno.test("a mount that leads nowhere is an upload, at once", async () => {
+  // One that may not be used, and one where nobody listens.
+  for (const location of ["http://elsewhere.example/", "https://127.0.0.1:1/"]) {
+    const { outcome, waits } = await upload(
+      ({ target }) =>
+        target.includes("mount=")
+          ? new Response(null, { status: 307, headers: { location } })
+          : undefined,
+      { mountFrom: "base/os" },
+    );
+    assertEquals([outcome, waits], ["uploaded", []]);
+  }
+});
+
+Deno.test("a mount that is interrupted is no upload", async () => {
+  const ended = new AbortController();
+  const { error, log } = await upload(({ target }) => {
+    if (!target.includes("mount=")) return undefined;
+    ended.abort();
+    return failure(503, "UNAVAILABLE", "no");
+  }, { mountFrom: "base/os", signal: ended.signal });
+  assertEquals((await failureOf(() => Promise.reject(error))).code, "interrupted");
+  assertEquals(log.length, 2);
 });
 
 Deno.test("chunks are sent one after the other", async () => {

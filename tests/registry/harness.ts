@@ -1,6 +1,6 @@
 /** What the tests of the registry client share: settings without a machine, a clock without waits. */
 
-import { assert } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
 import { RegistryClient } from "../../src/registry/client.ts";
 import type { RegistryEntry } from "../../src/registry/registries_conf.ts";
@@ -76,6 +76,18 @@ export async function failureOf(action: () => Promise<unknown>): Promise<Layerfs
     return error;
   }
   throw new Error("it did not fail");
+}
+
+/** Checks that an error says what was asked of which registry and repository, and what to do. */
+export function assertDamaged({ message, data }: LayerfsError, request: RegExp): void {
+  assertMatch(
+    message,
+    /^Cannot \w+ .+ of (127\.0\.0\.1|localhost):\d+\/team\/app: GET \/v2\/team\/app\//,
+  );
+  assertMatch(message, /; it is damaged there, or by a proxy on its way; push it there anew$/);
+  assertMatch(String(data.registry), /:\d+$/);
+  assertEquals(data.repository, "team/app");
+  assertMatch(String(data.request), request);
 }
 
 /** Bytes that differ from place to place. */

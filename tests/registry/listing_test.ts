@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { MAX_DOCUMENT_BYTES } from "../../src/limits.ts";
 import { OCI_INDEX, OCI_MANIFEST } from "../../src/oci/media_type.ts";
 import { type Digest, parseDigest } from "../../src/oci/digest.ts";
 import { broken, failure, FaultyRegistry } from "./faulty_registry.ts";
@@ -134,4 +135,51 @@ Deno.test("without the API, referrers stand under a tag", async () => {
   registry.manifest(`sha256-${"1".repeat(64)}`, INDEX, OCI_INDEX);
   assertEquals(await client.referrers(SUBJECT, "a/signature"), [referrer("2", "a/signature")]);
   assert(registry.log.at(-1)?.endsWith(`/manifests/sha256-${"1".repeat(64)}`));
+});
+
+Deno.test("a referrer is added to those under the tag, once, and nothing else is changed", async () => {
+  await using registry = new FaultyRegistry();
+  await using client = clientFor(registry);
+  const tag = `sha256-${"1".repeat(64)}`;
+  const listed = () => JSON.parse(new TextDecoder().decode(registry.manifests.get(tag)?.bytes));
+  const first = { ...referrer("2", "a/signature"), annotations: { who: "me" } };
+  await client.addReferrer(SUBJECT, first);
+  assertEquals(registry.manifests.get(tag)?.type, OCI_INDEX);
+  assertEquals(listed(), { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [first] });
+  const theirs = { ...listed(), annotations: { a: "b" }, x: 1 };
+  theirs.manifests[0].y = 2;
+  registry.manifest(tag, JSON.stringify(theirs), OCI_INDEX);
+  await client.addReferrer(SUBJECT, referrer("3", "a/sbom"));
+  assertEquals(listed(), {
+    ...theirs,
+    manifests: [...theirs.manifests, referrer("3", "a/sbom")],
+  });
+  registry.asked.length = 0;
+  await client.addReferrer(SUBJECT, first);
+  assertEquals(registry.log, [`GET /v2/team/app/manifests/${tag}`]);
+});
+
+Deno.test("what is no index stays under the tag of referrers", async () => {
+  await using registry = new FaultyRegistry();
+  await using client = clientFor(registry);
+  const tag = `sha256-${"1".repeat(64)}`;
+  const taken = JSON.stringify({ schemaVersion: 2, config: {}, layers: [] });
+  registry.manifest(tag, taken, OCI_MANIFEST);
+  const { code } = await failureOf(() => client.addReferrer(SUBJECT, referrer("2", "a/b")));
+  assertEquals(code, "image-invalid");
+  assertEquals(new TextDecoder().decode(registry.manifests.get(tag)?.bytes), taken);
+});
+
+Deno.test("an index of referrers does not grow beyond what can be read", async () => {
+  await using registry = new FaultyRegistry();
+  await using client = clientFor(registry);
+  const tag = `sha256-${"1".repeat(64)}`;
+  const full = {
+    schemaVersion: 2,
+    manifests: [],
+    annotations: { a: "a".repeat(MAX_DOCUMENT_BYTES - 100) },
+  };
+  registry.manifest(tag, JSON.stringify(full), OCI_INDEX);
+  const { code } = await failureOf(() => client.addReferrer(SUBJECT, referrer("2", "a/b")));
+  assertEquals(code, "unsupported");
 });

@@ -6,8 +6,8 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from "../../src/oci/media_type.ts";
-import { endless, FaultyRegistry, type Handler } from "./faulty_registry.ts";
-import { clientFor, failureOf } from "./harness.ts";
+import { endless, failure, FaultyRegistry, type Handler } from "./faulty_registry.ts";
+import { assertDamaged, clientFor, failureOf } from "./harness.ts";
 
 const TEXT = '{"schemaVersion":2,"manifests":[]}';
 const BYTES = new TextEncoder().encode(TEXT);
@@ -61,8 +61,10 @@ Deno.test("sha512 is verified, as it is asked for or announced", async () => {
 Deno.test("another manifest than the digest's is refused, whatever the registry says", async () => {
   for (const announced of [undefined, OTHER, SHA256]) {
     const answer = () => new Response(BYTES, { headers: headers(announced) });
-    const { code, data } = await failureOf(() => read(answer, OTHER));
+    const error = await failureOf(() => read(answer, OTHER));
+    const { code, data } = error;
     assertEquals([code, data.digest, data.found], ["digest-mismatch", OTHER, SHA256]);
+    assertDamaged(error, new RegExp(`^GET /v2/team/app/manifests/${OTHER}$`));
   }
 });
 
@@ -92,7 +94,10 @@ Deno.test("a manifest without end, or longer than a document may be, is refused"
   ) {
     const { code, message } = await failureOf(() => read(answer));
     assertEquals(code, "image-invalid");
-    assertStringIncludes(message, "more than 8388608 bytes");
+    assertStringIncludes(
+      message,
+      "team/app: GET /v2/team/app/manifests/latest: it has more than 8388608",
+    );
   }
 });
 
@@ -172,6 +177,23 @@ Deno.test("a tag resolves by HEAD", async () => {
   assertEquals(await client.resolve("latest"), null);
 });
 
+for (const status of [400, 401, 403, 405, 406, 500, 501, 502, 503, 504]) {
+  Deno.test(`a HEAD that is refused by ${status} leaves it to a GET to say why`, async () => {
+    await using registry = new FaultyRegistry(({ method, target }) =>
+      !target.includes("/manifests/")
+        ? undefined
+        : method === "HEAD"
+        ? new Response(null, { status })
+        : failure(status, "DENIED", "pay first")
+    );
+    await using client = clientFor(registry);
+    assertEquals(await client.resolve("latest"), null);
+    assertEquals(registry.log.filter((line) => line.startsWith("HEAD")).length, 1);
+    const { message } = await failureOf(() => client.manifest("latest"));
+    assertStringIncludes(message, `${status}: DENIED: pay first`);
+  });
+}
+
 Deno.test("a document is verified in size and digest, whether blob or manifest", async () => {
   await using registry = new FaultyRegistry();
   await using client = clientFor(registry);
@@ -184,8 +206,11 @@ Deno.test("a document is verified in size and digest, whether blob or manifest",
   registry.blobs.set(digest, new Uint8Array(BYTES.length));
   const wrong = await failureOf(() => client.document(blob));
   assertEquals([wrong.code, wrong.data.digest], ["digest-mismatch", digest]);
-  const short = { ...index, size: BYTES.length + 1 };
-  assertEquals((await failureOf(() => client.document(short))).code, "size-mismatch");
-  const long = { ...blob, size: 9_000_000 };
-  assertEquals((await failureOf(() => client.document(long))).code, "image-invalid");
+  assertDamaged(wrong, new RegExp(`^GET /v2/team/app/blobs/${digest}$`));
+  const short = await failureOf(() => client.document({ ...index, size: BYTES.length + 1 }));
+  assertEquals(short.code, "size-mismatch");
+  assertDamaged(short, new RegExp(`^GET /v2/team/app/manifests/${digest}$`));
+  const long = await failureOf(() => client.document({ ...blob, size: 9_000_000 }));
+  assertEquals([long.code, long.data.repository], ["image-invalid", "team/app"]);
+  assertStringIncludes(long.message, `of ${registry.host}/team/app: its descriptor says 9000000`);
 });

@@ -64,7 +64,29 @@ Deno.test("a mirror with a wrong digest is not passed over", async () => {
   await using client = mirrored(registry, mirror);
   const digest = registry.manifest("latest", '{"manifests":[]}');
   mirror.manifests.set(digest, { bytes: new Uint8Array(7), type: "application/json" });
-  assertEquals((await failureOf(() => client.manifest(digest))).code, "digest-mismatch");
+  const { code, message } = await failureOf(() => client.manifest(digest));
+  assertEquals(code, "digest-mismatch");
+  assertStringIncludes(message, `of ${mirror.host}/`);
+  const blob = registry.blob(pattern(100));
+  mirror.blobs.set(blob.digest, pattern(100, 2));
+  const wrong = await failureOf(() => client.document(blob));
+  assertEquals([wrong.code, wrong.data.registry], ["digest-mismatch", mirror.host]);
+});
+
+Deno.test("a stream says which registry its bytes are from", async () => {
+  await using registry = new FaultyRegistry();
+  await using mirror = new FaultyRegistry();
+  await using client = mirrored(registry, mirror);
+  const bytes = pattern(100_000);
+  const descriptor = registry.blob(bytes);
+  const origins: string[] = [];
+  const read = () =>
+    collect(client.blob(descriptor, undefined, (origin) => origins.push(origin.registry)));
+  assertEquals(await read(), bytes);
+  assertEquals(origins, [registry.host]);
+  mirror.blobs.set(descriptor.digest, bytes);
+  await read();
+  assertEquals(origins, [registry.host, mirror.host]);
 });
 
 Deno.test("where all fail, all are told", async () => {

@@ -1,7 +1,6 @@
 /** Images of registries, with a registry of the test's own on the other side. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { inspectImage } from "../../src/container/inspect.ts";
 import { commitContainer } from "../../src/container/commit.ts";
 import { createContainer } from "../../src/container/create.ts";
 import { diffContainer } from "../../src/container/diff.ts";
@@ -9,45 +8,14 @@ import { NO_OVERRIDES } from "../../src/container/overrides.ts";
 import { rebaseContainer } from "../../src/container/rebase.ts";
 import { resolveImage } from "../../src/source/image.ts";
 import { pullImage } from "../../src/transfer/pull.ts";
-import { validateImage } from "../../src/validate/validate.ts";
-import {
-  blobPath,
-  type BuiltImage,
-  digestOf,
-  imageLayout,
-  type ImageSpec,
-} from "../fixtures/image.ts";
+import { blobPath, imageLayout, type ImageSpec } from "../fixtures/image.ts";
+import { file, tarball } from "../fixtures/tar.ts";
 import { FaultyRegistry } from "../registry/faulty_registry.ts";
 import { settingsFor } from "../registry/harness.ts";
 import { refuses, withDirectory } from "../source/scratch.ts";
 import { tagsIn, withStore } from "../store/image_fixture.ts";
 import { AMD64, blobsIn, copy, LAYERS } from "./harness.ts";
-
-/** Where a registry is known to be insecure, and nothing else of the machine. */
-const access = ({ host }: FaultyRegistry) => ({
-  registry: () => Promise.resolve(settingsFor([host])),
-});
-
-/** An image in a layout and in a registry, by the name "team/app:1". */
-async function pushed(
-  registry: FaultyRegistry,
-  dir: string,
-  spec: Partial<ImageSpec> = {},
-): Promise<{ image: BuiltImage; name: string }> {
-  const image = imageLayout(`${dir}/image`, { layers: LAYERS, ...spec });
-  const name = `${registry.host}/team/app:1`;
-  await copy(image.reference, `docker://${name}`, access(registry));
-  nameByDigest(registry);
-  return { image, name };
-}
-
-/** What a real registry does by itself: a manifest that came by a tag is there by its digest. */
-function nameByDigest(registry: FaultyRegistry): void {
-  for (const manifest of [...registry.manifests.values()]) {
-    registry.manifests.set(digestOf(manifest.bytes), manifest);
-  }
-  registry.asked.length = 0;
-}
+import { access, nameByDigest, pushed } from "./registry_images.ts";
 
 /** Digests of the blobs that were asked for, sorted. */
 const fetched = ({ log }: FaultyRegistry) =>
@@ -104,12 +72,25 @@ Deno.test("a registry that answers with other content is found out", () =>
     const [first = "", second = ""] = image.layerDigests;
     const right = registry.blobs.get(second)!;
     registry.blobs.set(second, right.map((byte, i) => i === 9 ? byte ^ 1 : byte));
-    await refuses(
-      () => pullImage(store, { reference, ...how }),
-      "digest-mismatch",
-      second,
-      "layer 2 of 2",
-    );
+    const origin = `it came from ${registry.host}/team/app: it is damaged there`;
+    const told = ["digest-mismatch", second, "layer 2 of 2", origin] as const;
+    await refuses(() => pullImage(store, { reference, ...how }), ...told);
+    // Likewise on its way to another registry, and where it is unpacked at once.
+    await using other = new FaultyRegistry();
+    const both = { registry: () => Promise.resolve(settingsFor([registry.host, other.host])) };
+    await refuses(() => copy(reference, `docker://${other.host}/other:1`, both), ...told);
+    const container = {
+      store: `${dir}.c`,
+      driver: "directory",
+      image: reference,
+      platform: "linux/amd64",
+      engine: "native",
+      overrides: NO_OVERRIDES,
+      command: [],
+      signal: new AbortController().signal,
+      ...access(registry),
+    } as const;
+    await refuses(() => createContainer(container), ...told);
     assertEquals([tagsIn(dir), [...Deno.readDirSync(`${dir}/staging`)]], [[], []]);
     // What was whole is not fetched again. (The first may have been given up for the second.)
     const there = blobsIn(dir);
@@ -208,6 +189,43 @@ Deno.test("within a registry, blobs are mounted from where they are", () =>
     assertEquals(fetched(registry), [image.configDigest].slice(1));
   }));
 
+Deno.test("from a store, blobs are mounted from the repositories that its images are of", () =>
+  withStore(async (store, dir) => {
+    await using registry = new FaultyRegistry();
+    const { image, name } = await pushed(registry, `${dir}.d`);
+    const how = { platform: AMD64, engine: "native", ...access(registry) } as const;
+    const damaged = imageLayout(`${dir}.damaged`, { layers: LAYERS.slice(0, 1) });
+    await pullImage(store, { reference: damaged.reference, as: `${registry.host}/bad:1`, ...how });
+    Deno.removeSync(blobPath(dir, damaged.manifestDigest));
+    await pullImage(store, { reference: `docker://${name}`, ...how });
+    // One more layer on top, under a name of that registry, as commit makes it.
+    const top = { tar: tarball([file("three", "three")]) };
+    const made = imageLayout(`${dir}.made`, { layers: [...LAYERS, top] });
+    const own = `${registry.host}/team/made:1`;
+    for (const as of ["elsewhere.example/app:1", own]) {
+      await pullImage(store, { reference: made.reference, as, ...how });
+    }
+    registry.asked.length = 0;
+    registry.handler = ({ method, target }) =>
+      method === "HEAD" && target.startsWith("/v2/other/blobs/")
+        ? new Response(null, { status: 404 })
+        : target.endsWith("from=team%2Fapp")
+        ? new Response(null, { status: 201 })
+        : undefined;
+    const to = `docker://${registry.host}/other:1`;
+    await copy(own, to, { storePath: dir, pull: "never", ...access(registry) });
+    const posts = registry.log.filter((line) => line.startsWith("POST "));
+    const base = image.layerDigests.map((digest) => [digest, "team/app"]);
+    const rest = [made.layerDigests[2]!, made.configDigest].map((digest) => [digest, "team/made"]);
+    const wanted = [...base, ...rest].map(([mount = "", from = ""]) =>
+      `POST /v2/other/blobs/uploads/?${new URLSearchParams({ mount, from })}`
+    );
+    // What is not mounted goes on in the session that its mount has opened.
+    assertEquals(posts.sort(), wanted.sort());
+    const sent = registry.log.filter((line) => /^PUT .*\/blobs\//.test(line));
+    assertEquals(sent.length, rest.length);
+  }));
+
 Deno.test("layers that are not to be handed on are not pushed", () =>
   withDirectory(async (dir) => {
     await using registry = new FaultyRegistry();
@@ -226,33 +244,6 @@ Deno.test("layers that are not to be handed on are not pushed", () =>
     const back = await copy(to, `oci:${dir}/back:1`, access(registry));
     assertEquals([back.warnings.length, back.copied.blobs], [1, 3]);
     assertEquals((await copy(to, image.reference + ":again", access(registry))).reused.blobs, 4);
-  }));
-
-Deno.test("inspect lists what refers to an image, and validate looks at all of it", () =>
-  withDirectory(async (dir) => {
-    await using registry = new FaultyRegistry();
-    const { image, name } = await pushed(registry, dir);
-    const signature = registry.blob(new TextEncoder().encode("signature"));
-    const referrers = JSON.stringify({
-      schemaVersion: 2,
-      mediaType: "application/vnd.oci.image.index.v1+json",
-      manifests: [{ ...signature, mediaType: "application/vnd.oci.image.manifest.v1+json" }],
-    });
-    registry.handler = ({ target }) =>
-      target.startsWith(`/v2/team/app/referrers/${image.manifestDigest}`)
-        ? new Response(referrers, {
-          headers: { "content-type": "application/vnd.oci.image.index.v1+json" },
-        })
-        : undefined;
-    const details = await inspectImage(`docker://${name}`, {
-      platform: "linux/amd64",
-      ...access(registry),
-    });
-    assertEquals(details.referrers?.map(({ digest }) => digest), [signature.digest]);
-    assert(!("configBytes" in details));
-    const { valid, points } = await validateImage(`docker://${name}`, "native", access(registry));
-    assert(valid);
-    assertEquals(points.find(({ id }) => id === 62)?.outcome, "pass");
   }));
 
 /** Options of containers with the driver "directory", of what a registry has. */

@@ -4,8 +4,14 @@
  * @module
  */
 
-import { describeImage, inspectContainer, inspectImage } from "../../container/inspect.ts";
-import { getLayer } from "../../container/layers.ts";
+import {
+  type ContainerDetails,
+  describeImage,
+  type ImageDetails,
+  inspectContainer,
+  inspectImage,
+} from "../../container/inspect.ts";
+import { getLayer, type LayerRow } from "../../container/layers.ts";
 import { findSubject, isName } from "../../container/subject.ts";
 import type { Context, Input, Outcome } from "../context.ts";
 import { type RegistryAccess, registryAccess } from "../registry_access.ts";
@@ -19,14 +25,19 @@ export async function inspect(
   const { platform } = values;
   const { registry } = registryAccess(values, context);
   const document = await find(operands[0] ?? "", { platform, registry }, context);
-  return { document, text: JSON.stringify(document, null, 2) + "\n" };
+  const warnings = "warnings" in document ? document.warnings : undefined;
+  return {
+    document,
+    text: JSON.stringify(document, null, 2) + "\n",
+    ...(warnings === undefined ? {} : { warnings }),
+  };
 }
 
 async function find(
   subject: string,
   how: { readonly platform: string | undefined } & RegistryAccess,
   context: Context,
-): Promise<unknown> {
+): Promise<ContainerDetails | ImageDetails | LayerRow> {
   // An image elsewhere takes no store, nor what it takes to find one.
   if (!isName(subject)) return await inspectImage(subject, how);
   const store = context.store();
