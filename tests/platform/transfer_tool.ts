@@ -29,9 +29,10 @@ export class Tool {
     this.env = { HOME: home, XDG_RUNTIME_DIR: "", REGISTRY_AUTH_FILE: "", DOCKER_CONFIG: "" };
   }
 
-  static async inside(work: Work): Promise<Tool> {
+  /** @param driver the options that name it; without them it is "directory" */
+  static async inside(work: Work, driver?: readonly string[]): Promise<Tool> {
     await Deno.mkdir(work.path("home"));
-    return new Tool(await Layerfs.inside(work), work.path("home"));
+    return new Tool(await Layerfs.inside(work, driver), work.path("home"));
   }
 
   get store(): string {
