@@ -14,7 +14,7 @@ import { noise } from "../store/contract_ground.ts";
 import { blobsIn, tagged } from "../transfer/harness.ts";
 import { readTree } from "./compare.ts";
 import { assertTree, type Created, must, type Work } from "./harness.ts";
-import { blob, Tool } from "./transfer_tool.ts";
+import { serve, Tool } from "./transfer_tool.ts";
 
 /** Bytes of a large file: several pieces of a stream, in a layer that has a thread for its diffID. */
 const LARGE = 5_000_000;
@@ -72,15 +72,6 @@ function breaking(registry: FaultyRegistry, image: BuiltImage): Handler {
 }
 
 const third = (length: number): number => Math.floor(length / 3);
-
-/** Serves an image by the name "team/app:1". */
-function serve(registry: FaultyRegistry, image: BuiltImage): string {
-  for (const digest of [image.configDigest, ...image.layerDigests]) {
-    registry.blob(Deno.readFileSync(blob(image.dir, digest)));
-  }
-  registry.manifest("1", Deno.readTextFileSync(blob(image.dir, image.manifestDigest)));
-  return `docker://${registry.host}/team/app:1`;
-}
 
 /**
  * Creates a container, with connections that break in the middle of every layer: its tree is what
