@@ -6,21 +6,7 @@
 
 import { layerfsCommand } from "../tests/platform/harness.ts";
 import { bash, destroyDataset, unmountAll } from "./places.ts";
-
-/** A part of a contestant's work. Its cost is that of all parts up to this one. */
-export interface Step {
-  /** Name of its line in the tables. */
-  readonly name: string;
-  readonly argv: readonly string[];
-}
-
-/** One way to unpack the image. */
-export interface Contestant {
-  /** What leaves its result in the directory `out`, which is new and empty. */
-  steps(out: string): readonly Step[];
-  /** Ends what the steps leave beside files: mounts, datasets. */
-  cleanUp?(out: string): readonly string[];
-}
+import type { Contestant } from "./race.ts";
 
 /** The image, in the forms that contestants take. */
 export interface Material {

@@ -30,18 +30,10 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { image, must, Work } from "../tests/platform/harness.ts";
-import {
-  buildah,
-  type Contestant,
-  gzipAndTar,
-  layerfs,
-  limitParts,
-  type Material,
-  umoci,
-} from "./contestants.ts";
-import { type Cost, inTurn, measure } from "./measure.ts";
-import { comparison, type Figures, rawFigures, shortComparison } from "./peers_report.ts";
+import { buildah, gzipAndTar, layerfs, limitParts, type Material, umoci } from "./contestants.ts";
+import { comparison, shortComparison } from "./peers_report.ts";
 import { makePlace, type PlaceName, PLACES, POOL } from "./places.ts";
+import { type Contestant, type Figures, race, RAW_CELLS, rawFigures } from "./race.ts";
 import {
   circumstances,
   count,
@@ -85,37 +77,11 @@ async function contestants(place: PlaceName, material: Material): Promise<Contes
   ];
 }
 
-/** What the steps of one contestant cost, each with those before it. */
-async function run(contestant: Contestant, out: string): Promise<[name: string, cost: Cost][]> {
-  await Deno.mkdir(out);
-  await must(["sync", "--file-system", out]);
-  const costs: Cost[] = [];
-  const lines: [string, Cost][] = [];
-  for (const { name, argv } of contestant.steps(out)) {
-    costs.push(await measure(argv));
-    lines.push([name, inTurn(costs)]);
-  }
-  if (contestant.cleanUp) await must(contestant.cleanUp(out));
-  await must(["rm", "-rf", "--one-file-system", out]);
-  return lines;
-}
-
 /** Runs all rounds on one filesystem. */
-async function race(place: PlaceName, material: Material, rounds: number): Promise<Figures> {
+async function raceOn(place: PlaceName, material: Material, rounds: number): Promise<Figures> {
   await using work = await Work.create();
   const path = await makePlace(work, place);
-  const field = await contestants(place, material);
-  const names = field.flatMap(({ steps }) => steps("").map(({ name }) => name));
-  const figures = new Map(names.map((name) => [name, [] as Cost[]]));
-  for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < field.length; turn++) {
-      for (const [name, cost] of await run(field[(round + turn) % field.length]!, `${path}/out`)) {
-        figures.get(name)!.push(cost);
-        report(`${place}, round ${round + 1}: ${name.padEnd(38)} ${cost.seconds.toFixed(2)} s`);
-      }
-    }
-  }
-  return figures;
+  return await race(await contestants(place, material), rounds, `${path}/out`, place);
 }
 
 const options = parseArgs(Deno.args, {
@@ -138,7 +104,7 @@ await using work = await Work.create();
 const source = await material(work);
 const results: [PlaceName, Figures][] = [];
 for (const place of places) {
-  const figures = await race(place, source, rounds);
+  const figures = await raceOn(place, source, rounds);
   results.push([place, figures]);
   report(`\n${place}:\n\n${comparison(figures)}\n`);
 }
@@ -155,7 +121,7 @@ if (options.write) {
     "## Circumstances",
     facts,
     "## Every round",
-    "Seconds, processor seconds (user and system), MiB of the largest process at its peak.",
+    RAW_CELLS,
     ...results.flatMap(([place, figures]) => [`### On ${place}`, rawFigures(figures)]),
   ]);
   await fillPerformance("peers", shortComparison(results));

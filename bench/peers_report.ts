@@ -6,10 +6,8 @@
 
 import { LIMIT_PARTS, NATIVE, WASM } from "./contestants.ts";
 import { type Cost, medianCost } from "./measure.ts";
+import { COST_HEADS, costCells, type Figures } from "./race.ts";
 import { table } from "./report.ts";
-
-/** Costs of every round, by line of the table. */
-export type Figures = ReadonlyMap<string, readonly Cost[]>;
 
 function medianOf(figures: Figures, name: string): number {
   return medianCost(figures.get(name) ?? []).seconds;
@@ -30,37 +28,17 @@ export function comparison(figures: Figures): string {
     `${(wasm / seconds).toFixed(2)}, ${(native / seconds).toFixed(2)}`,
   ];
   const head = [
-    ...["", "median", "fastest", "slowest", "processor", "peak memory"],
+    ...["", ...COST_HEADS],
     ...["takes × layerfs (wasm, native)", "layerfs takes × this (wasm, native)"],
   ];
   const rows = [...figures].map(([name, costs]) => {
-    const { seconds, cpuSeconds, peakMiB } = medianCost(costs);
-    const all = costs.map((cost) => cost.seconds);
-    const times = [seconds, Math.min(...all), Math.max(...all), cpuSeconds];
-    return [
-      name,
-      ...times.map((value) => `${value.toFixed(2)} s`),
-      `${peakMiB.toFixed(0)} MiB`,
-      ...ratios(seconds),
-    ];
+    return [name, ...costCells(costs), ...ratios(medianCost(costs).seconds)];
   });
   const limit = limitSeconds(figures);
   const cores = navigator.hardwareConcurrency;
   const name = `limit: the parts' sum over ${cores} cores`;
   rows.push([name, `${limit.toFixed(2)} s`, "", "", "", "", ...ratios(limit)]);
   return table(head, rows);
-}
-
-/** The figures of every round. */
-export function rawFigures(figures: Figures): string {
-  const [first = []] = figures.values();
-  const rows = [...figures].map(([name, costs]) => [
-    name,
-    ...costs.map(({ seconds, cpuSeconds, peakMiB }) =>
-      `${seconds.toFixed(2)}, ${cpuSeconds.toFixed(2)}, ${peakMiB.toFixed(0)}`
-    ),
-  ]);
-  return table(["", ...first.map((_, round) => `${round + 1}`)], rows);
 }
 
 /** Whom docs/performance.md compares layerfs with, if they have taken part. */

@@ -1,13 +1,14 @@
 /**
  * Times `layerfs pull` from a registry side by side with others that fetch the same image, in turn,
- * and takes the peak of its memory.
+ * and takes the peak memory of pull and of one-shot create for a small image and for a large one.
  *
  *     deno task bench:registry [--rounds N] [--write]     (root; N is 5 unless said otherwise)
  *
  * The image is "bench" of the platform tests (tests/platform/image.sh); Debian's docker-registry has
  * it, on loopback, without TLS; its files have just been written, and are in the page cache. Results
- * are on a tmpfs, so that no disk is measured. In each round every contestant runs once, in an order that moves on from round to round;
- * removing its result is not timed. Times are of whole processes, from start to exit.
+ * are on a tmpfs, so that no disk is measured. In each round every contestant runs once, in an order
+ * that moves on from round to round; `sync` before it and the removal of its result are not timed.
+ * Times are of whole processes, from start to exit.
  *
  * What each does, as it matters when the figures are read:
  *
@@ -17,7 +18,9 @@
  * - buildah pull, overlay storage: digests checked, and the layers unpacked, which the others leave
  *   for later.
  *
- * Peak memory is that of one more pull, by the kernel's count (VmHWM) of its process.
+ * Memory is measured by images of four layers of equal size (sized_image.ts): as many blobs are on
+ * their way at a time. It is that of the largest process at its peak (getrusage(2)), the highest of all
+ * rounds. Whatever their size, it should be the same.
  *
  * @module
  */
@@ -25,119 +28,175 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { image, layerfsCommand, must, Work } from "../tests/platform/harness.ts";
 import { RegistryServer } from "../tests/platform/registry_server.ts";
-import { type Contestant, type Figures, race, roundTable, table } from "./race.ts";
-import { circumstances, count, report } from "./report.ts";
+import { measure, medianCost } from "./measure.ts";
+import {
+  type Contestant,
+  COST_HEADS,
+  costCells,
+  type Figures,
+  race,
+  RAW_CELLS,
+  rawFigures,
+} from "./race.ts";
+import { circumstances, count, report, table, writeMarkdown } from "./report.ts";
+import { makeImage } from "./sized_image.ts";
+
+const ENGINES = ["wasm", "native"] as const;
+
+/** Layers of the images by which memory is measured, and MiB of each, unpacked. */
+const LAYERS = 4;
+const LAYER_MIB = [2, 128] as const;
+
+/** The highest peak of one command with one digest engine, in MiB. */
+interface Peak {
+  readonly command: string;
+  readonly engine: string;
+  /** Of each image, in the order of {@linkcode LAYER_MIB}. */
+  readonly mib: readonly number[];
+}
 
 /** What a run of the benchmark found. */
 interface Found {
-  figures: Figures;
-  /** Mebibytes that `layerfs pull` had at most, by digest engine. */
-  peaks: Map<string, number>;
-  /** Mebibytes of the image's blobs. */
-  size: number;
+  readonly figures: Figures;
+  readonly peaks: readonly Peak[];
+  /** MiB of the blobs of each image by which memory was measured. */
+  readonly sizes: readonly number[];
 }
 
-/** Prints the peak of a process's memory after its own output, in KiB. */
-const WITH_PEAK = `"$@" >/dev/null & pid=$!
-  peak=0
-  while read -r _ now _ < <(grep VmHWM "/proc/$pid/status" 2>/dev/null); do
-    peak=$now
-    sleep 0.02
-  done
-  wait "$pid"
-  echo "$peak"`;
+/** layerfs with a store of its own. */
+function layerfsOn(layerfs: readonly string[], store: string, engine: string): string[] {
+  const options = ["--store", store, "--driver", "directory", "--quiet"];
+  return [...layerfs, ...options, "--digest-engine", engine];
+}
 
 /** Everyone who takes part. */
 function contestants(layerfs: readonly string[], name: string): Contestant[] {
   const pull = (engine: string): Contestant => ({
-    name: `layerfs pull (${engine})`,
-    argv: (out) => pullCommand(layerfs, engine, name, `${out}/store`),
+    steps: (out) => [{
+      name: `layerfs pull (${engine})`,
+      argv: [...layerfsOn(layerfs, `${out}/store`, engine), "pull", "--tls-verify=false", name],
+    }],
   });
   const buildah = (out: string) => {
     const places = ["--root", `${out}/root`, "--runroot", `${out}/run`];
     return ["buildah", ...places, "--storage-driver", "overlay"];
   };
   return [
-    pull("wasm"),
-    pull("native"),
+    ...ENGINES.map(pull),
     {
-      name: "skopeo copy (oci)",
-      argv: (out) => [
-        ...["skopeo", "--insecure-policy", "copy", "--quiet", "--src-tls-verify=false"],
-        ...[`docker://${name}`, `oci:${out}/layout:bench`],
-      ],
+      steps: (out) => [{
+        name: "skopeo copy (oci)",
+        argv: [
+          ...["skopeo", "--insecure-policy", "copy", "--quiet", "--src-tls-verify=false"],
+          ...[`docker://${name}`, `oci:${out}/layout:bench`],
+        ],
+      }],
     },
     {
-      name: "buildah pull (overlay)",
-      argv: (out) => [...buildah(out), "pull", "--quiet", "--tls-verify=false", `docker://${name}`],
+      steps: (out) => [{
+        name: "buildah pull (overlay)",
+        argv: [...buildah(out), "pull", "--quiet", "--tls-verify=false", `docker://${name}`],
+      }],
       cleanUp: (out) => [...buildah(out), "rmi", "--all", "--force"],
     },
   ];
 }
 
-function pullCommand(
+/** Pushes an image. @returns MiB of its blobs */
+async function push(layerfs: readonly string[], from: string, name: string): Promise<number> {
+  const copy = [...layerfs, "--json", "copy", "--tls-verify=false", from, `docker://${name}`];
+  return JSON.parse(await must(copy)).copied.bytes / 1048576;
+}
+
+/** The peaks of pull and one-shot create, each into a new store, for the images of these names. */
+async function measurePeaks(
   layerfs: readonly string[],
-  engine: string,
-  name: string,
-  store: string,
-): string[] {
-  return [
-    ...[...layerfs, "--store", store, "--driver", "directory", "--quiet"],
-    ...["--digest-engine", engine, "pull", "--tls-verify=false", name],
-  ];
+  names: readonly string[],
+  disk: string,
+  rounds: number,
+): Promise<Peak[]> {
+  const store = `${disk}/store`;
+  const peaks: Peak[] = [];
+  for (const command of ["pull", "create"]) {
+    for (const engine of ENGINES) {
+      const mib = names.map(() => 0);
+      for (let round = 0; round < rounds; round++) {
+        for (const [i, name] of names.entries()) {
+          const argv = [command, "--tls-verify=false", `docker://${name}`];
+          const { peakMiB } = await measure([...layerfsOn(layerfs, store, engine), ...argv]);
+          mib[i] = Math.max(mib[i]!, peakMiB);
+          await must(["rm", "-rf", "--one-file-system", store]);
+        }
+      }
+      peaks.push({ command, engine, mib });
+    }
+  }
+  return peaks;
 }
 
 /** Runs all rounds on a tmpfs. */
-async function raceOnTmpfs(rounds: number): Promise<Found> {
+async function measureAll(rounds: number): Promise<Found> {
   await using work = await Work.create();
-  const original = await image("bench");
   const disk = await work.tmpfs("bench", "75%");
   await using registry = await RegistryServer.start();
-  const name = `${registry.host}/bench:1`;
   const layerfs = await layerfsCommand();
-  const copy = [...layerfs, "--json", "copy", "--tls-verify=false", original, `docker://${name}`];
-  const { copied } = JSON.parse(await must(copy));
-  const figures = await race(contestants(layerfs, name), rounds, `${disk}/out`);
-  const peaks = new Map<string, number>();
-  for (const engine of ["wasm", "native"]) {
-    const command = pullCommand(layerfs, engine, name, `${disk}/peak-${engine}`);
-    const peak = await must(["bash", "-euo", "pipefail", "-c", WITH_PEAK, "peak", ...command]);
-    peaks.set(engine, Number(peak) / 1024);
+  const name = `${registry.host}/bench:1`;
+  await push(layerfs, await image("bench"), name);
+  const figures = await race(contestants(layerfs, name), rounds, `${disk}/out`, "tmpfs");
+  const names = LAYER_MIB.map((mib) => `${registry.host}/sized:${mib}`);
+  const sizes: number[] = [];
+  for (const [i, mib] of LAYER_MIB.entries()) {
+    const made = await makeImage(`${disk}/image`, LAYERS, mib);
+    sizes.push(await push(layerfs, made, names[i]!));
+    await must(["rm", "-rf", `${disk}/image`]);
   }
-  return { figures, peaks, size: copied.bytes / 1048576 };
+  return { figures, peaks: await measurePeaks(layerfs, names, disk, rounds), sizes };
 }
 
-/** The peaks as a Markdown list. */
-function memory({ peaks, size }: Found): string {
-  const lines = [...peaks].map(([engine, peak]) => `- ${engine}: ${peak.toFixed(0)} MiB`);
-  return [`The image's blobs have ${size.toFixed(0)} MiB.`, lines.join("\n")].join("\n\n");
+/** Costs of all rounds, and how many times as long as the first contestant each takes. */
+function times(figures: Figures): string {
+  const [first = []] = figures.values();
+  const rows = [...figures].map(([name, costs]) => {
+    const ratio = medianCost(costs).seconds / medianCost(first).seconds;
+    return [name, ...costCells(costs), ratio.toFixed(2)];
+  });
+  return table(["", ...COST_HEADS, "times layerfs"], rows);
 }
 
-/** The text of REGISTRY.md. */
-async function results(found: Found): Promise<string> {
-  return [
-    "# `layerfs pull` from a registry, and its peers",
-    "Written by `deno task bench:registry --write`; bench/registry_bench.ts says what is timed and " +
-    "how.",
-    table(found.figures),
-    "## Peak memory of `layerfs pull`",
-    memory(found),
-    "## Circumstances",
-    await circumstances({
-      skopeo: "skopeo --version",
-      buildah: "buildah --version",
-      "docker-registry": "docker-registry --version",
-    }),
-    "## Seconds of every round",
-    roundTable(found.figures),
-  ].join("\n\n") + "\n";
+/** The peaks, one column an image, and what the larger image takes more. */
+function memory({ peaks, sizes }: Found): string {
+  const mib = (value: number) => `${value.toFixed(0)} MiB`;
+  const rows = peaks.map(({ command, engine, mib: [small = NaN, large = NaN] }) => [
+    `layerfs ${command} (${engine})`,
+    ...[small, large, large - small].map(mib),
+  ]);
+  return table(["blobs of the image", ...sizes.map(mib), "difference"], rows);
 }
 
 if (import.meta.main) {
   const options = parseArgs(Deno.args, { string: ["rounds"], boolean: ["write"] });
-  const found = await raceOnTmpfs(count("rounds", options.rounds, 5));
-  report(`\n${table(found.figures)}\n\n${memory(found)}`);
+  const rounds = count("rounds", options.rounds, 5);
+  const facts = await circumstances({
+    skopeo: "skopeo --version",
+    buildah: "buildah --version",
+    "docker-registry": "docker-registry --version",
+  });
+  const found = await measureAll(rounds);
+  report(`\n${times(found.figures)}\n\n${memory(found)}`);
   if (options.write) {
-    await Deno.writeTextFile(new URL("REGISTRY.md", import.meta.url), await results(found));
+    await writeMarkdown("REGISTRY.md", [
+      "# `layerfs pull` from a registry, and its peers",
+      "Written by `deno task bench:registry --write`; bench/registry_bench.ts says what is timed " +
+      `and how. Medians of ${rounds} rounds.`,
+      times(found.figures),
+      "## Memory, for a small image and a large one",
+      `The highest peak of ${rounds} rounds, of pull and of a create whose blobs are not kept.`,
+      memory(found),
+      "## Circumstances",
+      facts,
+      "## Every round",
+      RAW_CELLS,
+      rawFigures(found.figures),
+    ]);
   }
 }

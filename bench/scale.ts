@@ -3,8 +3,7 @@
  *
  *     deno task bench:scale [--rounds N] [--largest MIB] [--write]     (root; N is 3, MIB is 2048)
  *
- * The images are made for this, on a tmpfs: text in base64 of a keystream, one file a layer, which
- * gzip brings to three quarters. Everything is unpacked on that tmpfs, into a new store each time.
+ * The images are made for this (sized_image.ts), on a tmpfs. Everything is unpacked on that tmpfs, into a new store each time.
  *
  * Layers are not unpacked side by side: the stages of one (read and inflate, digest, write) run in
  * parallel, and read ahead into the next one. So memory should depend neither on their number nor on
@@ -16,10 +15,10 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { imageLayout, type LayerSpec } from "../tests/fixtures/image.ts";
 import { layerfsCommand, must, Work } from "../tests/platform/harness.ts";
 import { type Cost, measure, medianCost } from "./measure.ts";
 import { circumstances, count, fillPerformance, report, table, writeMarkdown } from "./report.ts";
+import { makeImage } from "./sized_image.ts";
 
 /** Resident memory that a create may take at its peak, whatever the image. */
 const MOST_MIB = 200;
@@ -39,40 +38,6 @@ interface Subject {
 /** What was measured of it: costs of every round, by digest engine. */
 type Row = readonly [Subject, Record<typeof ENGINES[number], Cost[]>];
 
-/** Writes a layer's blob to $1, and prints its digest, its size and its diffID. $2: MiB, $3: seed. */
-const MAKE_LAYER = `
-  mkdir "$1.tree"
-  head -c $(($2 * 786432)) /dev/zero |
-    openssl enc -aes-128-ctr -K "$(printf %032x "$3")" -iv 00 2>/dev/null |
-    base64 --wrap=0 >"$1.tree/file-$3"
-  tar -C "$1.tree" -c --sort=name --mtime=@0 . | tee >(sha256sum | cut -c1-64 >"$1.diff") |
-    gzip -1 -n >"$1"
-  rm -r "$1.tree"
-  while [ ! -s "$1.diff" ]; do sleep 0.01; done
-  echo "$(sha256sum <"$1" | cut -c1-64) $(stat -c %s "$1") $(cat "$1.diff")"`;
-
-/** Makes an image of `layers` layers, each of `mib` MiB. */
-async function makeImage(directory: string, layers: number, mib: number): Promise<Subject> {
-  const made: [path: string, digest: string, size: number, diffId: string][] = [];
-  for (let layer = 0; layer < layers; layer++) {
-    const path = `${directory}.layer${layer}`;
-    const args = [path, `${mib}`, `${layer + 1}`];
-    const words = await must(["bash", "-euo", "pipefail", "-c", MAKE_LAYER, "layer", ...args]);
-    const [digest = "", size, diffId = ""] = words.trim().split(" ");
-    made.push([path, digest, Number(size), diffId]);
-  }
-  const specs = made.map(([_, digest, size, diffId]): LayerSpec => ({
-    missing: true,
-    compression: "gzip",
-    digest: `sha256:${digest}`,
-    size,
-    diffId: `sha256:${diffId}`,
-  }));
-  const { reference } = imageLayout(directory, { layers: specs });
-  for (const [path, digest] of made) await Deno.rename(path, `${directory}/blobs/sha256/${digest}`);
-  return { layers, mib, reference };
-}
-
 /** One create, into a new store. */
 async function create(work: string, engine: string, subject: Subject): Promise<Cost> {
   const store = `${work}/store`;
@@ -85,7 +50,7 @@ async function create(work: string, engine: string, subject: Subject): Promise<C
 /** Measures one image; it is gone afterwards. */
 async function measureImage(disk: string, layers: number, mib: number): Promise<Row> {
   const directory = `${disk}/image`;
-  const subject = await makeImage(directory, layers, mib);
+  const subject = { layers, mib, reference: await makeImage(directory, layers, mib) };
   const costs: Row[1] = { wasm: [], native: [] };
   for (let round = 0; round < rounds; round++) {
     for (const engine of ENGINES) costs[engine].push(await create(disk, engine, subject));

@@ -25,10 +25,11 @@ export function readHiddenLine(prompt: string): string {
         "--creds USER:PASSWORD",
     );
   }
-  Deno.stderr.writeSync(new TextEncoder().encode(prompt));
-  // Without the terminal's own signals, which would leave it without echo.
+  // Before the prompt: who is quick, or a program, answers at once. And without the terminal's own
+  // signals, which would leave it without echo.
   Deno.stdin.setRaw(true);
   try {
+    Deno.stderr.writeSync(new TextEncoder().encode(prompt));
     return readLine(() => {
       const byte = new Uint8Array(1);
       return Deno.stdin.readSync(byte) === null ? null : byte[0] ?? null;

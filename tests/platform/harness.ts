@@ -63,6 +63,18 @@ export async function must(argv: readonly string[], options?: ProgramOptions): P
   return stdout;
 }
 
+/** How long something may take to come about, in milliseconds: much longer than it does. */
+const PATIENCE = 60_000;
+
+/** Waits for what must come about. */
+export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + PATIENCE;
+  while (!await isSo()) {
+    if (performance.now() > deadline) throw new Error(`it did not come about: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 /** A directory of the test's own, readable for everyone; gone at the end of the test. */
 export class Work implements AsyncDisposable {
   readonly directory: string;

@@ -30,5 +30,6 @@ driverContract("overlay", open, {
   keepsRootfsOutside: false,
   // Whoever links or changes a lower file gets a copy of it; its other names keep the old one.
   keepsLowerHardlinks: false,
+  tellsChanges: true,
   ...(problem === null ? {} : { skip: problem }),
 });

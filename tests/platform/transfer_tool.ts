@@ -7,8 +7,9 @@
 
 import { assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
-import type { ImageSpec, Json } from "../fixtures/image.ts";
+import type { BuiltImage, ImageSpec, Json } from "../fixtures/image.ts";
 import { file, tarball } from "../fixtures/tar.ts";
+import type { FaultyRegistry } from "../registry/faulty_registry.ts";
 import { Layerfs, must, type Outcome, run, type Work } from "./harness.ts";
 
 /** An image that every tool here takes, of two layers. */
@@ -29,9 +30,10 @@ export class Tool {
     this.env = { HOME: home, XDG_RUNTIME_DIR: "", REGISTRY_AUTH_FILE: "", DOCKER_CONFIG: "" };
   }
 
-  static async inside(work: Work): Promise<Tool> {
+  /** @param driver the options that name it; without them it is "directory" */
+  static async inside(work: Work, driver?: readonly string[]): Promise<Tool> {
     await Deno.mkdir(work.path("home"));
-    return new Tool(await Layerfs.inside(work), work.path("home"));
+    return new Tool(await Layerfs.inside(work, driver), work.path("home"));
   }
 
   get store(): string {
@@ -70,6 +72,15 @@ export async function rawDigest(reference: string, ...flags: string[]): Promise<
 
 /** Where a blob is in a layout. */
 export const blob = (dir: string, digest: string) => `${dir}/blobs/${digest.replace(":", "/")}`;
+
+/** Puts an image into a registry of the test's own, and returns its reference there. */
+export function serve(registry: FaultyRegistry, image: BuiltImage, tag = "1"): string {
+  for (const digest of [image.configDigest, ...image.layerDigests]) {
+    registry.blob(Deno.readFileSync(blob(image.dir, digest)));
+  }
+  registry.manifest(tag, Deno.readTextFileSync(blob(image.dir, image.manifestDigest)));
+  return `docker://${registry.host}/team/app:${tag}`;
+}
 
 /** Who may use a registry that asks for a password. */
 export const USER = { name: "someone", password: "s3cret:with/colon" };

@@ -11,6 +11,7 @@ import { digestBytes } from "../../src/core/hasher.ts";
 import { OCI_MANIFEST } from "../../src/oci/media_type.ts";
 import type { Digest } from "../../src/oci/digest.ts";
 import type { Descriptor } from "../../src/oci/descriptor.ts";
+import { concat } from "../fixtures/tar.ts";
 
 /** An authority (ca.crt), and a certificate of its for localhost and 127.0.0.1, valid until 2126. */
 export const CERTIFICATES = new URL("localhost", import.meta.url).pathname;
@@ -37,6 +38,8 @@ export class FaultyRegistry implements AsyncDisposable {
   readonly manifests = new Map<string, { bytes: Uint8Array<ArrayBuffer>; type: string }>();
   readonly uploads = new Map<string, Uint8Array<ArrayBuffer>>();
   readonly host: string;
+  /** Is waited for before the body of a request is read; who sends a long one is in the midst of it. */
+  gate: (request: Pick<Asked, "method" | "target">) => Promise<void> | void = () => {};
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   #sessions = 0;
 
@@ -80,9 +83,12 @@ export class FaultyRegistry implements AsyncDisposable {
 
   async #answer(request: Request): Promise<Response> {
     const { pathname, search } = new URL(request.url);
+    const { method } = request;
+    const target = `${pathname}${search}`;
+    await this.gate({ method, target });
     const asked = {
-      method: request.method,
-      target: `${pathname}${search}`,
+      method,
+      target,
       headers: new Headers(request.headers),
       body: await request.bytes(),
     };
@@ -135,7 +141,7 @@ export class FaultyRegistry implements AsyncDisposable {
     if (method === "GET") return session202(repository, session, had.length, 204);
     const start = Number(headers.get("content-range")?.split("-")[0] ?? had.length);
     if (start !== had.length) return failure(416, "RANGE_INVALID", "not the next byte");
-    const bytes = new Uint8Array([...had, ...body]);
+    const bytes = concat([had, body]);
     this.uploads.set(session, bytes);
     if (method === "PATCH") return session202(repository, session, bytes.length);
     const digest = url.searchParams.get("digest") ?? "";

@@ -9,6 +9,7 @@
  *   mountsRootfs: false,
  *   keepsRootfsOutside: false,
  *   keepsLowerHardlinks: true,
+ *   tellsChanges: false,
  * });
  * ```
  *

@@ -40,6 +40,8 @@ export interface ContractOptions {
   readonly keepsRootfsOutside: boolean;
   /** Whether names of one file in different layers stay names of one file. */
   readonly keepsLowerHardlinks: boolean;
+  /** Whether it tells itself where a container has changed, so that the trees are not walked. */
+  readonly tellsChanges: boolean;
   /** Layers of the largest stack; 200 where it is absent. LAYERFS_CONTRACT_LAYERS overrules it. */
   readonly layers?: number;
   /** Why nothing can be tested here; absent where it can. */

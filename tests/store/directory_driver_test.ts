@@ -18,6 +18,7 @@ const OPTIONS = {
   mountsRootfs: false,
   keepsRootfsOutside: false,
   keepsLowerHardlinks: true,
+  tellsChanges: false,
   // Every layer is a whole tree, whatever is below it: more of them take long and show no more.
   layers: 40,
 };

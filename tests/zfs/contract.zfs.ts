@@ -14,6 +14,13 @@ async function must(program: string, ...args: string[]): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
+/** Whether this `zfs` has heard of `diff`: by what it says of one without a dataset. */
+async function hasDiff(): Promise<boolean> {
+  if (pool === undefined) return false;
+  const { stderr } = await new Deno.Command("zfs", { args: ["diff"] }).output();
+  return !new TextDecoder().decode(stderr).includes("unrecognized command");
+}
+
 let stores = 0;
 
 async function open() {
@@ -39,5 +46,6 @@ driverContract("zfs", open, {
   mountsRootfs: true,
   keepsRootfsOutside: true,
   keepsLowerHardlinks: true,
+  tellsChanges: await hasDiff(),
   ...(pool === undefined ? { skip: "LAYERFS_TEST_POOL names no pool" } : {}),
 });
