@@ -23,7 +23,8 @@ export interface StagedLayer extends AsyncDisposable {
    * Makes the content durable, and then gives it its name, in one step: a kill leaves a whole layer
    * or none.
    *
-   * @throws {LayerfsError} `storage-full`, `storage`
+   * @throws {LayerfsError} `conflict` where the layer is there, which stays as it is; `storage-full`,
+   * `storage`
    */
   commit(record: LayerRecord): Promise<void>;
 }
@@ -96,7 +97,8 @@ export interface Driver {
    * Begins the layer `chainId` on top of `parent`; of one that another process has left, nothing
    * is taken over.
    *
-   * @param staging name of the staging directory `STORE/staging/<name>`, which exists
+   * @param staging name of the staging directory `STORE/staging/<name>`, which exists, and in which
+   * no layer was begun
    */
   prepareLayer(
     chainId: Digest,
@@ -106,6 +108,9 @@ export interface Driver {
   /**
    * Removes a layer that no layer of the store is on top of. That it is not there is no error.
    * `deferred`: it goes by itself once the foreign clones or holds on it have gone.
+   *
+   * @throws {LayerfsError} `conflict` where a layer is on top of it, `busy` where its view is in use;
+   * with nothing removed
    */
   removeLayer(chainId: Digest): Promise<Removal>;
   /**

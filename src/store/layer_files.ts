@@ -22,6 +22,7 @@ import { type Digest, digestProblem } from "../oci/digest.ts";
 import { check, run } from "../process.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { layerName, type LayerRecord } from "./layer_record.ts";
+import { LayersOnTop } from "./layers_on_top.ts";
 import { removeTree } from "./remove_tree.ts";
 import { syncDirectory } from "./sync_directory.ts";
 
@@ -55,6 +56,8 @@ export class LayerDirectory {
   /** Absolute path; the layers' names are in it. */
   readonly path: string;
   readonly #content: string;
+  /** Once somebody removes a layer. */
+  #onTop: LayersOnTop | null = null;
 
   /** @param content name of the directory, within that of a layer, that a whole layer has */
   constructor(directory: string, content: string) {
@@ -124,16 +127,37 @@ export class LayerDirectory {
       if (this.#hasContent(record.chainId)) this.#rename(record.chainId, REPLACED);
       else await this.remove(record.chainId); // a rest of one, if anything
       fs.renameSync(directory, place);
+      this.#onTop?.add(record);
       syncDirectory(this.path);
     } catch (error) {
       throw storageError(error, action);
     }
   }
 
+  /**
+   * Makes sure that no layer is on top of this one. The records are read once, however many layers
+   * are removed: whoever removes some holds the store's lock, so that nobody else makes any.
+   *
+   * @throws {LayerfsError} `conflict`
+   */
+  checkNothingOnTop(chainId: Digest): void {
+    if (lstatOrNull(this.layer(chainId)) === null) return;
+    this.#onTop ??= new LayersOnTop(this.list().layers);
+    const other = this.#onTop.one(chainId);
+    if (other === null) return;
+    const state = `layer ${other} depends on it`;
+    throw new LayerfsError("conflict", `Cannot remove layer ${chainId}: ${state}`, {
+      chainId,
+      dependent: other,
+    });
+  }
+
   /** Removes a layer: it loses its name first, so that a kill leaves litter, and no layer. */
   async remove(chainId: Digest): Promise<void> {
     if (lstatOrNull(this.layer(chainId)) === null) return;
-    await this.sweep(this.#rename(chainId, REMOVED));
+    const name = this.#rename(chainId, REMOVED);
+    this.#onTop?.delete(chainId);
+    await this.sweep(name);
   }
 
   /** Names of what removals have left that were killed, and of layers that were replaced. */

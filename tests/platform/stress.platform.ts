@@ -1,6 +1,6 @@
 /** The hard tests of stress.ts with the drivers overlay and directory. */
 
-import { must, run, type Work } from "./harness.ts";
+import { btrfsProblem, mountBtrfs } from "./btrfs.ts";
 import { stressTests } from "./stress.ts";
 import { FULL_TMPFS } from "./stress_full.ts";
 import type { StressDriver } from "./stress_ground.ts";
@@ -19,18 +19,6 @@ const overlay: StressDriver = {
   place: (work) => Promise.resolve(work.directory),
 };
 
-/** A btrfs in a file, whose files can share their blocks. */
-async function btrfs(work: Work): Promise<string> {
-  const disk = work.path("btrfs.disk");
-  const place = work.path("btrfs");
-  await Deno.mkdir(place);
-  await must(["truncate", "--size", "1G", disk]);
-  await must(["mkfs.btrfs", "--quiet", disk]);
-  await must(["mount", "-o", "loop", disk, place]);
-  work.defer(() => must(["umount", place]));
-  return place;
-}
-
 const directory: StressDriver = {
   ...inside,
   name: "directory",
@@ -40,15 +28,15 @@ const directory: StressDriver = {
   place: (work) => work.tmpfs("plain", "512m"),
 };
 
-const hasBtrfs = (await run(["mkfs.btrfs", "--version"])).code === 0;
+const problem = await btrfsProblem();
 
 const reflinks: StressDriver = {
   ...inside,
   name: "directory on btrfs",
   options: () => ["--driver", "directory"],
   keepsLayers: true,
-  place: btrfs,
-  ...(hasBtrfs ? {} : { skip: "there is no mkfs.btrfs" }),
+  place: mountBtrfs,
+  ...(problem === null ? {} : { skip: problem }),
 };
 
 stressTests(overlay, 60, [FULL_TMPFS]);

@@ -4,12 +4,13 @@
  * @module
  */
 
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
 import type { Digest } from "../../src/oci/digest.ts";
+import type { LayerRecord } from "../../src/store/layer_record.ts";
 import { removeTree } from "../../src/store/remove_tree.ts";
 import { dir, file, whiteout } from "../fixtures/tar.ts";
-import { assertTree, d, f } from "../fixtures/tree.ts";
+import { assertTree, d, f, IS_ROOT } from "../fixtures/tree.ts";
 import { type ContractTest, type Ground, noise, unknownDigest } from "./contract_ground.ts";
 
 const BASE = [dir("./"), dir("etc"), file("etc/motd", "hello\n", { mode: 0o600 })];
@@ -58,22 +59,34 @@ async function discarded(ground: Ground): Promise<void> {
 
 async function committedTwice(ground: Ground): Promise<void> {
   const chainId = unknownDigest("made by two");
-  await using late = await ground.prepare([file("late", "late")], null, chainId);
+  await using late = await ground.prepare([file("late", noise(1024 * 1024))], null, chainId);
   const record = await ground.layer(BASE, null, chainId);
-  try {
-    await late.staged.commit(late.record);
-  } catch (error) {
-    assertInstanceOf(error, LayerfsError);
-    assertEquals(error.code, "conflict");
-  }
+  const listed = await ground.driver.listLayers();
+  const error = await assertRejects(() => late.staged.commit(late.record), LayerfsError);
+  assertEquals([error.code, error.message], ["conflict", error.message]);
   await late[Symbol.asyncDispose]();
   assertEquals(
     await ground.driver.findLayers([record.chainId]),
     new Map([[record.chainId, record]]),
   );
-  assertEquals((await ground.driver.listLayers()).length, 1);
+  assertEquals(await ground.driver.listLayers(), listed);
   assertEquals((await ground.driver.listStrays()).brokenLayers, []);
   await ground.see(record, (root) => assertTree(root, BASE_TREE));
+}
+
+/** Nobody takes over, or away, what somebody else is making under the same name. */
+async function preparedTwice(ground: Ground): Promise<void> {
+  const { driver } = ground;
+  const base = await ground.layer([file("base", "base")]);
+  for (const parent of [null, base]) {
+    await using first = await ground.prepare(BASE, parent);
+    const prepare = () => driver.prepareLayer(unknownDigest("another"), parent, first.name);
+    await assertRejects(prepare, LayerfsError);
+    await first.staged.commit(first.record);
+    const tree = parent === null ? BASE_TREE : { ...BASE_TREE, base: f("base") };
+    await ground.see(first.record, (root) => assertTree(root, tree));
+    await driver.removeLayer(first.record.chainId);
+  }
 }
 
 async function childSeesParent(ground: Ground): Promise<void> {
@@ -110,6 +123,38 @@ async function removed(ground: Ground): Promise<void> {
     assertEquals(after.filter(notOfContainers), before.filter(notOfContainers));
   }
   await ground.see(base, (root) => assertTree(root, BASE_TREE));
+}
+
+/** However often it is tried, and however the layers on top came and went meanwhile. */
+async function removedBelowOthers(ground: Ground): Promise<void> {
+  const { driver } = ground;
+  const base = await ground.layer(BASE);
+  const view = IS_ROOT ? await driver.mountLayer(base.chainId) : null;
+  const refuse = async (...layers: LayerRecord[]) => {
+    const before = await ground.inventory();
+    for (const { chainId } of layers) {
+      const error = await assertRejects(() => driver.removeLayer(chainId), LayerfsError);
+      assertEquals([error.code, error.message], ["conflict", error.message]);
+    }
+    assertEquals(await ground.inventory(), before);
+    if (view !== null) await assertTree(view, BASE_TREE);
+  };
+  const remove = async ({ chainId }: LayerRecord) => {
+    assertEquals(await driver.removeLayer(chainId), "removed");
+  };
+  const child = await ground.layer([file("child", "child")], base);
+  const sibling = await ground.layer([file("sibling", "sibling")], base);
+  const grandchild = await ground.layer([file("grandchild", "grandchild")], child);
+  await refuse(base, child, base);
+  await remove(grandchild);
+  await remove(child);
+  await refuse(base);
+  await remove(sibling);
+  const again = await ground.layer([file("child", "child")], base);
+  await refuse(base);
+  await remove(again);
+  await remove(base);
+  assertEquals(await driver.listLayers(), []);
 }
 
 /** Bounds leave room for what a filesystem needs for names; content does not compress. */
@@ -200,9 +245,11 @@ async function noSuchLayer(ground: Ground): Promise<void> {
 export const LAYER_TESTS: readonly ContractTest[] = [
   { name: "layers are found and listed", needs: "keepsLayers", run: foundAndListed },
   { name: "a layer that is discarded leaves nothing", needs: "keepsLayers", run: discarded },
-  { name: "a layer committed twice stays whole", needs: "keepsLayers", run: committedTwice },
+  { name: "a layer is committed once, and stays whole", needs: "keepsLayers", run: committedTwice },
+  { name: "a staging name is taken once", needs: "keepsLayers", run: preparedTwice },
   { name: "a layer sees the one below", needs: "keepsLayers", run: childSeesParent },
   { name: "a layer is removed, its name used again", needs: "keepsLayers", run: removed },
+  { name: "a layer below others is not removed", needs: "keepsLayers", run: removedBelowOthers },
   { name: "usage of empty, 1 MiB and 2 MiB layers", needs: "keepsLayers", run: usage },
   { name: "what a dead process has left is swept", needs: "keepsLayers", run: leftByTheDead },
   { name: "a record comes back as it was", needs: "keepsLayers", run: records },

@@ -96,6 +96,15 @@ Deno.test("a layer whose files are there is not removed for its record", () =>
     assertEquals([...Deno.readDirSync(`${store}/layers`)], []);
   }));
 
+Deno.test("a layer of which nothing is left is removed by a repair, whatever is on top of it", () =>
+  withStore([[BASE, null], [TOP, BASE]], async (driver, store) => {
+    await refused(() => driver.removeLayer(BASE), "conflict");
+    await Deno.remove(`${store}/layers/${BASE.slice(7)}/diff`);
+    await driver.repairLayer(BASE);
+    assertEquals([...Deno.readDirSync(`${store}/layers`)].map(({ name }) => name), [TOP.slice(7)]);
+    await driver.removeLayer(TOP);
+  }));
+
 Deno.test("a whole layer needs no repair", () =>
   withStore([[BASE, null]], async (driver) => {
     await driver.repairLayer(BASE);

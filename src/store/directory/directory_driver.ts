@@ -106,9 +106,14 @@ export class DirectoryDriver implements Driver {
   }
 
   async removeLayer(chainId: Digest): Promise<Removal> {
+    this.#layers.checkNothingOnTop(chainId);
+    await this.#removeLayer(chainId);
+    return "removed";
+  }
+
+  async #removeLayer(chainId: Digest): Promise<void> {
     await this.#views.unmount(chainId);
     await this.#layers.remove(chainId);
-    return "removed";
   }
 
   /** @throws {LayerfsError} `not-found` */
@@ -209,7 +214,8 @@ export class DirectoryDriver implements Driver {
   async repairLayer(chainId: Digest): Promise<void> {
     if (this.#layers.find(chainId) !== null) return;
     this.#layers.checkWorthless(chainId);
-    await this.removeLayer(chainId);
+    // Whatever is on top of it: there is nothing of a layer in it, and that can be made anew.
+    await this.#removeLayer(chainId);
   }
 
   listStrays(): Promise<Strays> {

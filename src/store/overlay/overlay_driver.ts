@@ -105,9 +105,14 @@ export class OverlayDriver implements Driver {
   }
 
   async removeLayer(chainId: Digest): Promise<Removal> {
+    this.#layers.checkNothingOnTop(chainId);
+    await this.#removeLayer(chainId);
+    return "removed";
+  }
+
+  async #removeLayer(chainId: Digest): Promise<void> {
     await this.#views.unmount(chainId);
     await this.#layers.remove(chainId);
-    return "removed";
   }
 
   /** A base layer's own files are its tree. */
@@ -199,7 +204,8 @@ export class OverlayDriver implements Driver {
   async repairLayer(chainId: Digest): Promise<void> {
     if (this.#layers.find(chainId) !== null) return;
     this.#layers.checkWorthless(chainId);
-    await this.removeLayer(chainId);
+    // Whatever is on top of it: there is nothing of a layer in it, and that can be made anew.
+    await this.#removeLayer(chainId);
   }
 
   async listStrays(): Promise<Strays> {

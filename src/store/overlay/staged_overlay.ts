@@ -56,6 +56,7 @@ export class StagedOverlay implements StagedLayer {
     action: string,
   ): Promise<StagedOverlay> {
     const staged = new StagedOverlay(staging, lowers.length === 0, layers, action);
+    staged.#begin();
     try {
       await staged.#make(lowers);
       return staged;
@@ -81,9 +82,17 @@ export class StagedOverlay implements StagedLayer {
     for (const place of [this.#merged, this.#work, this.#layer]) await removeTree(place);
   }
 
-  async #make(lowers: readonly string[]): Promise<void> {
+  /** What is there already is somebody else's, and nothing to clean up. */
+  #begin(): void {
     try {
       fs.mkdirSync(this.#layer, 0o700);
+    } catch (error) {
+      throw storageError(error, this.#action);
+    }
+  }
+
+  async #make(lowers: readonly string[]): Promise<void> {
+    try {
       fs.mkdirSync(this.#diff);
       fs.chmodSync(this.#diff, ROOT_MODE); // whatever the umask
       if (lowers.length === 0) return;

@@ -12,7 +12,7 @@ import { layerName, type LayerRecord } from "../layer_record.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { type DatasetNames, LAYER_SNAPSHOT } from "./dataset_names.ts";
 import type { LayerIndex } from "./layer_index.ts";
-import { readRecord, RECORD_PROPERTIES, recordOptions } from "./layer_properties.ts";
+import { LAYER_PROPERTIES, readRecord, recordOptions } from "./layer_properties.ts";
 import {
   destroyDataset,
   mountDataset,
@@ -125,12 +125,17 @@ export class StagedDataset implements StagedLayer {
     throw await refusalError(failure, this.#dataset, this.root, action);
   }
 
-  /** A whole layer of this name is not ours to replace: somebody has made it without the lock. */
+  /**
+   * A whole layer of this name is not ours to replace: somebody has made it without the lock. What a
+   * listing says is again what is there.
+   */
   async #refuseWhole(action: string): Promise<void> {
+    const dataset = this.#names.layer(this.#chainId);
     const snapshot = this.#names.snapshot(this.#chainId);
-    const found = await propertiesOf([snapshot], snapshot, RECORD_PROPERTIES, action);
+    const found = await propertiesOf([dataset, snapshot], dataset, LAYER_PROPERTIES, action);
     const record = readRecord(layerName(this.#chainId), found.get(snapshot));
     if (typeof record === "string") return;
+    this.#index.write({ ...record, bytes: Number(found.get(dataset)?.get("used")) });
     throw new LayerfsError("conflict", `${action}: the layer exists already`);
   }
 
