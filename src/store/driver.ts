@@ -162,6 +162,12 @@ export interface Driver {
   ): Promise<ReadonlyMap<string, RootfsState>>;
 
   /**
+   * Of containers whose root filesystems are not there, those that somebody has given another name:
+   * by id, the command that takes it back, for people to run.
+   */
+  findRenamed(containers: readonly ContainerRootfs[]): Promise<ReadonlyMap<string, string>>;
+
+  /**
    * Frees what a dead process has left under the name of its staging directory: a dataset, a mount.
    * The directory itself is removed by the caller. That there is nothing is no error.
    */

@@ -190,6 +190,11 @@ export class DirectoryDriver implements Driver {
     }));
   }
 
+  /** Its name is that of its bundle. */
+  findRenamed(): Promise<ReadonlyMap<string, string>> {
+    return Promise.resolve(new Map());
+  }
+
   /**
    * All that there is of a layer in the making is in its staging directory.
    *

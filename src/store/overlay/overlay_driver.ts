@@ -170,6 +170,11 @@ export class OverlayDriver implements Driver {
     }));
   }
 
+  /** Its name is that of its bundle. */
+  findRenamed(): Promise<ReadonlyMap<string, string>> {
+    return Promise.resolve(new Map());
+  }
+
   /**
    * Nothing but our overlays is unmounted: what else is mounted there is somebody's.
    *

@@ -45,7 +45,7 @@ import { propertiesBelow, propertiesOf } from "./properties.ts";
 import { removeLayer } from "./remove_layer.ts";
 import { checkReplaceable, createRootfs, removeRootfs, replaceRootfs } from "./rootfs_dataset.ts";
 import { StagedDataset } from "./staged_dataset.ts";
-import { findBrokenLayers, findStrays, STRAY_PROPERTIES } from "./strays.ts";
+import { findBrokenLayers, findRenamed, findStrays, STRAY_PROPERTIES } from "./strays.ts";
 import { tryZfs } from "./zfs.ts";
 import { diffDataset } from "./zfs_diff.ts";
 import { failureError } from "./zfs_failure.ts";
@@ -233,6 +233,12 @@ export class ZfsDriver implements Driver {
       });
     }
     return states;
+  }
+
+  async findRenamed(
+    containers: readonly ContainerRootfs[],
+  ): Promise<ReadonlyMap<string, string>> {
+    return await findRenamed(this.#names, containers);
   }
 
   async sweep(staging: string): Promise<void> {
