@@ -36,6 +36,7 @@ import { sweepReplacement } from "./replacement.ts";
 import {
   chooseDriver,
   readSettings,
+  rememberPath,
   type Settings,
   type StoreOptions,
   writeSettings,
@@ -158,13 +159,13 @@ async function settle(options: StoreOptions, directory: string): Promise<Setting
   const known = readSettings(directory);
   if (known !== null) return known;
   makeDirectories(directory);
+  const real = fs.realpathSync(directory);
   const settings: Settings = {
     version: 1,
     driver: name,
-    ...(dataset === undefined ? {} : { dataset }),
+    ...(dataset === undefined ? {} : { dataset, path: real }),
     ...(name === "directory" ? { keepsLayers: await keepsLayers(directory) } : {}),
   };
-  const real = fs.realpathSync(directory);
   await new ImageStore(real).initialize();
   await (await createDriver(real, settings)).initialize();
   if (writeSettings(directory, settings)) return settings;
@@ -191,7 +192,10 @@ async function createDriver(directory: string, settings: Settings): Promise<Driv
     case "zfs": {
       if (settings.dataset === undefined) break;
       const { ZfsDriver } = await import("./zfs/zfs_driver.ts");
-      return new ZfsDriver(directory, settings.dataset);
+      return new ZfsDriver(directory, settings.dataset, {
+        isKnown: settings.path === directory,
+        remember: () => rememberPath(directory, settings),
+      });
     }
     case "overlay": {
       const { OverlayDriver } = await import("./overlay/overlay_driver.ts");

@@ -40,7 +40,7 @@ import {
   unmountDataset,
   VIEW_OPTIONS,
 } from "./mounting.ts";
-import { Ownership, STORE } from "./ownership.ts";
+import { type Home, Ownership, STORE } from "./ownership.ts";
 import { propertiesBelow, propertiesOf } from "./properties.ts";
 import { removeLayer } from "./remove_layer.ts";
 import { checkReplaceable, createRootfs, removeRootfs, replaceRootfs } from "./rootfs_dataset.ts";
@@ -49,6 +49,9 @@ import { findBrokenLayers, findRenamed, findStrays, STRAY_PROPERTIES } from "./s
 import { tryZfs } from "./zfs.ts";
 import { diffDataset } from "./zfs_diff.ts";
 import { failureError } from "./zfs_failure.ts";
+
+/** Of a store that remembers nothing. */
+const NOWHERE: Home = { isKnown: false, remember: () => {} };
 
 export class ZfsDriver implements Driver {
   readonly name = "zfs";
@@ -67,7 +70,7 @@ export class ZfsDriver implements Driver {
    * @param dataset name of the root dataset
    * @throws {LayerfsError} `usage` for a name that no dataset can have
    */
-  constructor(store: string, dataset: string) {
+  constructor(store: string, dataset: string, home: Home = NOWHERE) {
     this.#names = new DatasetNames(dataset);
     if (printable(store) !== store) {
       // They would have to be mount points, which `zfs get` prints a line each.
@@ -75,12 +78,12 @@ export class ZfsDriver implements Driver {
       throw new LayerfsError("usage", message, { store });
     }
     this.#store = store;
-    this.#ownership = new Ownership(this.#names, store);
+    this.#ownership = new Ownership(this.#names, store, home);
     this.#index = new LayerIndex(`${store}/layers`);
   }
 
   async initialize(): Promise<void> {
-    await createRoots(this.#names, this.#store);
+    await createRoots(this.#names, this.#ownership);
     this.#index.initialize();
     try {
       fs.mkdirSync(`${this.#store}/views`, { recursive: true, mode: 0o700 });
@@ -159,9 +162,10 @@ export class ZfsDriver implements Driver {
   }
 
   async createRootfs(container: NewRootfs): Promise<void> {
+    const action = `Cannot create the root filesystem of container "${container.id}"`;
+    await this.#ownership.confirm(this.#names.containers, action);
     const failure = await createRootfs(this.#names, container);
     if (failure === null) return;
-    const action = `Cannot create the root filesystem of container "${container.id}"`;
     if (failure.kind === "exists") {
       const dataset = this.#names.container(container.id);
       const state = `there is a root filesystem of that name already, dataset "${dataset}"; ` +
@@ -332,7 +336,7 @@ export class ZfsDriver implements Driver {
   /** Throws where something is missing because all of the store is. */
   async #refuseMissing(isThere: boolean, action: string): Promise<void> {
     if (isThere) return;
-    const error = await missingRoot(this.#names, this.#store, action);
+    const error = await missingRoot(this.#names, this.#ownership.owner, action);
     if (error !== null) throw error;
   }
 }
