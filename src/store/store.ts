@@ -27,7 +27,7 @@ import path from "node:path";
 import { LayerfsError } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import { storageError } from "../system_error.ts";
-import { sweepClaim } from "./claim.ts";
+import { claimsOn, sweepClaim } from "./claim.ts";
 import type { Driver } from "./driver.ts";
 import { ImageStore } from "./images.ts";
 import { layerName } from "./layer_record.ts";
@@ -41,7 +41,7 @@ import {
   type StoreOptions,
   writeSettings,
 } from "./settings.ts";
-import { Staging, sweepStaging } from "./staging.ts";
+import { type Free, Staging, sweepOne, sweepStaging } from "./staging.ts";
 
 export type { StoreOptions } from "./settings.ts";
 
@@ -115,13 +115,27 @@ export class Store implements Disposable {
 
   /** Removes what dead processes have left; returns the names of their staging directories. */
   async sweep(): Promise<string[]> {
-    return await sweepStaging(this.staging, async (name, directory) => {
-      // First, as what the driver then sweeps may be what a replacement has left.
-      await sweepReplacement(directory, this);
-      await this.driver.sweep(name);
-      await sweepClaim(directory, this);
-    });
+    return await sweepStaging(this.staging, this.#free);
   }
+
+  /**
+   * Frees a name or a bundle of what dead processes have made or removed there.
+   *
+   * @throws {LayerfsError} why that cannot be: a sweep of all leaves what it cannot remove, and says
+   * nothing
+   */
+  async sweepBundle(bundle: string): Promise<void> {
+    for (const name of claimsOn(bundle, this.staging)) {
+      await sweepOne(this.staging, name, this.#free);
+    }
+  }
+
+  readonly #free: Free = async (name, directory) => {
+    // First, as what the driver then sweeps may be what a replacement has left.
+    await sweepReplacement(directory, this);
+    await this.driver.sweep(name);
+    await sweepClaim(directory, this);
+  };
 
   /** Absolute path of the directory in which containers have their names. */
   get containers(): string {
