@@ -24,7 +24,7 @@ import { litterOf } from "./gc.ts";
 import { ImageStore } from "./images.ts";
 import { layerName, layerOfName, type StoredLayer } from "./layer_record.ts";
 import { stackOf } from "./layer_stack.ts";
-import { mountsBelow } from "./mounts.ts";
+import { describeMount, type ListedMount, listMounts } from "./mounts.ts";
 import type { Store } from "./store.ts";
 
 /** What fsck is to know of the containers, and to do for them. */
@@ -231,7 +231,11 @@ class Fsck {
         .map((id) => `${this.#store.containers}/${id}/${ROOTFS}`),
       ...layers.map(({ chainId }) => `${store}/views/${layerName(chainId)}`),
     ]);
-    for (const mount of await mountsBelow(store)) {
+    const mounts = await listMounts();
+    await this.#foreignMounts(mounts);
+    const below = mounts.map(({ target }) => target)
+      .filter((target) => target === store || target.startsWith(`${store}/`));
+    for (const mount of below) {
       // Those of work that was killed go with its litter.
       if (isClaimed(path.dirname(mount), this.#store.staging)) continue;
       const isExpected = mount === store || expected.has(mount) || this.#isBelowContainer(mount);
@@ -243,6 +247,20 @@ class Fsck {
         check(await run("umount", ["--", mount]), `Cannot unmount "${mount}"`, "busy");
       };
       await this.#note("stray-mount", mount, detail, isView ? unmount : undefined);
+    }
+  }
+
+  /** Tells of what is mounted over root filesystems: it would be taken for them. */
+  async #foreignMounts(mounts: readonly ListedMount[]): Promise<void> {
+    const seen = new Map(mounts.map((mount) => [mount.target, mount]));
+    for (const container of this.#known.containers) {
+      const mount = seen.get(container.rootfs);
+      if (mount === undefined || this.#store.driver.isRootfs(container, mount)) continue;
+      // While it is being replaced, another one may be there.
+      if (isClaimed(path.dirname(container.rootfs), this.#store.staging)) continue;
+      const detail = `${describeMount(mount)} is mounted in the place of the root filesystem of ` +
+        `container "${container.id}"; unmount it`;
+      await this.#note("stray-mount", container.rootfs, detail);
     }
   }
 

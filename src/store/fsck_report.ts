@@ -22,7 +22,7 @@ export type ProblemKind =
   | "missing-layer"
   /** A container's record that cannot be read, or a bundle without one. */
   | "damaged-record"
-  /** A mount in the store that belongs to no container and no layer. */
+  /** A mount in the store that belongs to no container and no layer, or is over one. */
   | "stray-mount"
   /** A blob that an image needs is missing or not what its digest says; a damaged document. */
   | "damaged-image";

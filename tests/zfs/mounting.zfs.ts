@@ -1,9 +1,12 @@
 /** Mounts of root filesystems that are not what they should be. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { commitContainer } from "../../src/container/commit.ts";
+import { diffContainer } from "../../src/container/diff.ts";
+import { mount, unmount } from "../../src/container/mount.ts";
 import { run } from "../../src/process.ts";
-import { Ground } from "./ground.ts";
-import { datasets, isZfsFuse } from "./harness.ts";
+import { Ground, refusal } from "./ground.ts";
+import { datasets, isZfsFuse, must } from "./harness.ts";
 
 Deno.test("a create in another mount namespace than zfs-fuse says so, and is swept", async () => {
   // OpenZFS mounts in the namespace of whoever asks.
@@ -33,4 +36,44 @@ Deno.test("a create in another mount namespace than zfs-fuse says so, and is swe
     ["containers", "next", "web"],
   );
   assertEquals(await ground.problems(false), []);
+});
+
+Deno.test("what is mounted over a root filesystem is not taken for it", async () => {
+  await using ground = new Ground();
+  const rootfs = await ground.container("web");
+  const over = () => must("mount", "-t", "tmpfs", "somebody", rootfs);
+  const look = {
+    mount: () => mount(ground.work, "web"),
+    diff: () => diffContainer(ground.work, "web"),
+    commit: () =>
+      commitContainer({
+        ...ground.work,
+        id: "web",
+        name: "bad:1",
+      }),
+  };
+  for (const mounted of [true, false]) {
+    if (!mounted) await unmount(ground.work, "web");
+    await over();
+    try {
+      for (const [name, action] of Object.entries(look)) {
+        const error = await refusal(action);
+        assertEquals([name, error.code], [name, "conflict"]);
+        assertStringIncludes(error.message, `"somebody" (tmpfs) is mounted in its place`);
+      }
+      const [problem, ...others] = await ground.check(true);
+      assertEquals([problem?.kind, problem?.subject, problem?.repaired, others], [
+        "stray-mount",
+        rootfs,
+        false,
+        [],
+      ]);
+      assertStringIncludes(problem?.detail ?? "", '"somebody" (tmpfs)');
+    } finally {
+      await must("umount", rootfs);
+    }
+  }
+  assertEquals(await ground.problems(false), []);
+  await mount(ground.work, "web");
+  assertEquals(await Deno.readTextFile(`${rootfs}/f`), "content\n");
 });

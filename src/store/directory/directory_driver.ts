@@ -153,6 +153,11 @@ export class DirectoryDriver implements Driver {
     });
   }
 
+  /** It mounts none. */
+  isRootfs(): boolean {
+    return false;
+  }
+
   /** There is nothing to unmount. */
   unmountRootfs(_container: ContainerRootfs): Promise<void> {
     return Promise.resolve();

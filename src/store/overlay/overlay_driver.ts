@@ -34,6 +34,7 @@ import type {
 } from "../driver.ts";
 import { LayerDirectory } from "../layer_files.ts";
 import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
+import type { ListedMount } from "../mounts.ts";
 import { ContainerOverlay } from "./container_overlay.ts";
 import { LayerViews } from "./layer_views.ts";
 import { checkStack, overlaysBelow } from "./mount_overlay.ts";
@@ -129,6 +130,10 @@ export class OverlayDriver implements Driver {
 
   async mountRootfs(container: ContainerRootfs): Promise<void> {
     await new ContainerOverlay(container, this.#store).mount(() => this.#lowersOf(container));
+  }
+
+  isRootfs(container: ContainerRootfs, mount: ListedMount): boolean {
+    return new ContainerOverlay(container, this.#store).isItself(mount);
   }
 
   unmountRootfs(container: ContainerRootfs): Promise<void> {

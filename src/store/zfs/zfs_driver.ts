@@ -27,7 +27,7 @@ import type {
 } from "../driver.ts";
 import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
 import { isMountPoint } from "../mount_point.ts";
-import { mountsBelow } from "../mounts.ts";
+import { type ListedMount, mountsBelow } from "../mounts.ts";
 import { createRoots, missingRoot } from "./create_roots.ts";
 import { DatasetNames, DEFERRED, isStagedName, LAYER_SNAPSHOT } from "./dataset_names.ts";
 import { LayerIndex } from "./layer_index.ts";
@@ -184,6 +184,11 @@ export class ZfsDriver implements Driver {
     if (isMountPoint(rootfs)) return;
     const action = `Cannot mount the root filesystem of container "${id}"`;
     await this.#mount(this.#names.container(id), rootfs, action);
+  }
+
+  /** zfs-fuse has the type "fuse.zfs". */
+  isRootfs({ id }: ContainerRootfs, { source, fstype }: ListedMount): boolean {
+    return source === this.#names.container(id) && /^(fuse\.)?zfs$/.test(fstype);
   }
 
   async unmountRootfs({ id, rootfs }: ContainerRootfs): Promise<void> {
