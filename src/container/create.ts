@@ -11,7 +11,7 @@ import { LayerfsError } from "../errors.ts";
 import type { ProgressListener } from "../layer/progress.ts";
 import type { Digest } from "../oci/digest.ts";
 import { formatPlatform } from "../oci/platform.ts";
-import { Claim, ROOTFS } from "../store/claim.ts";
+import { Claim, isClaimed, ROOTFS } from "../store/claim.ts";
 import type { DriverName, NewRootfs } from "../store/driver.ts";
 import { LayerFS, type Provided } from "../store/layerfs.ts";
 import type { ResolvedImage } from "../source/image.ts";
@@ -93,8 +93,10 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   const id = options.name ?? crypto.randomUUID().replaceAll("-", "").slice(0, 12);
   checkId(id);
   const destination = bundlePath(options, id);
-  // What a killed process has left in the store's own place, the store sweeps when it is opened.
-  if (options.bundle === undefined) checkNew(options.store, id);
+  // What a dead process has left there is swept when the store is opened.
+  const isOurs = options.bundle === undefined ||
+    isClaimed(destination, `${path.resolve(options.store)}/staging`);
+  if (isOurs) checkNew(options.store, id);
   else checkFree(options.store, id, destination);
   await using found = await findOrigin(options, options.store);
   using store = await Store.open(options, "shared", options.signal);
@@ -218,6 +220,9 @@ async function claimBundle(
     readonly signal: AbortSignal;
   },
 ): Promise<Claim> {
+  for (const place of new Set([bundle, containerPath(store.path, id)])) {
+    await store.sweepBundle(place);
+  }
   using _lock = await store.lockNames(signal);
   checkFree(store.path, id, bundle);
   const elsewhere = bundle === containerPath(store.path, id) ? null : bundle;

@@ -153,16 +153,25 @@ export async function sweepClaim(stagingPath: string, place: Place): Promise<voi
 /**
  * Whether somebody, living or dead, makes or removes this bundle.
  *
+ * @param staging absolute path of the store's staging directory
+ */
+export function isClaimed(bundle: string, staging: string): boolean {
+  return claimsOn(bundle, staging).length > 0;
+}
+
+/**
+ * The names of the staging directories of those, living or dead, who make or remove this bundle.
+ *
  * @param staging absolute path of the store's staging directory: a marker that no claim stands
  * behind is none
  */
-export function isClaimed(bundle: string, staging: string): boolean {
-  return fs.existsSync(bundle) &&
-    // The marker of a replacement is a bundle itself.
-    [path.basename(bundle), ...fs.readdirSync(bundle)].some((name) =>
-      name.startsWith(MARKER_PREFIX) &&
-      fs.existsSync(`${staging}/${name.slice(MARKER_PREFIX.length)}/${CLAIM_FILE}`)
-    );
+export function claimsOn(bundle: string, staging: string): string[] {
+  if (!fs.existsSync(bundle) || !fs.statSync(bundle).isDirectory()) return [];
+  // The marker of a replacement is a bundle itself.
+  return [path.basename(bundle), ...fs.readdirSync(bundle)]
+    .filter((name) => name.startsWith(MARKER_PREFIX))
+    .map((name) => name.slice(MARKER_PREFIX.length))
+    .filter((name) => fs.existsSync(`${staging}/${name}/${CLAIM_FILE}`));
 }
 
 /** Path of the marker that stands in a bundle for the claim of a staging directory. */

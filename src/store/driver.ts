@@ -11,6 +11,7 @@
 import type { Candidates } from "../layer/tree_changes.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { LayerRecord, StoredLayer } from "./layer_record.ts";
+import type { ListedMount } from "./mounts.ts";
 
 /** The drivers that there are. */
 export type DriverName = "zfs" | "overlay" | "directory";
@@ -127,6 +128,8 @@ export interface Driver {
   createRootfs(container: NewRootfs): Promise<void>;
   /** Mounts it again, after a reboot, say. That it is mounted is no error. */
   mountRootfs(container: ContainerRootfs): Promise<void>;
+  /** Whether a mount at the place of a root filesystem is the container's own, and not over it. */
+  isRootfs(container: ContainerRootfs, mount: ListedMount): boolean;
   /**
    * Unmounts it. That it is not mounted is no error.
    *
@@ -165,6 +168,12 @@ export interface Driver {
   rootfsStates(
     containers: readonly ContainerRootfs[],
   ): Promise<ReadonlyMap<string, RootfsState>>;
+
+  /**
+   * Of containers whose root filesystems are not there, those that somebody has given another name:
+   * by id, the command that takes it back, for people to run.
+   */
+  findRenamed(containers: readonly ContainerRootfs[]): Promise<ReadonlyMap<string, string>>;
 
   /**
    * Frees what a dead process has left under the name of its staging directory: a dataset, a mount.

@@ -2,8 +2,8 @@
  * Whether names, records, datasets, mounts and contents of a store agree, and what can be mended.
  *
  * Mending never loses what somebody may want: a root filesystem whose record is gone gets a new
- * record, a record whose root filesystem is gone gets a fresh clone. Only what cannot be of use to
- * anybody is removed: litter, layers that are not whole (they are applied again when an image needs
+ * record, a record whose root filesystem is gone, and not only renamed, gets a fresh clone. Only what
+ * cannot be of use to anybody is removed: litter, layers that are not whole (they are applied again when an image needs
  * them), mounts in the store that belong to nothing.
  *
  * @module
@@ -19,61 +19,13 @@ import { isClaimed, ROOTFS } from "./claim.ts";
 import { checkContents } from "./check_contents.ts";
 import { digestFile } from "./digest_file.ts";
 import type { ContainerRootfs, Strays } from "./driver.ts";
+import type { FsckResult, Problem, ProblemKind } from "./fsck_report.ts";
 import { litterOf } from "./gc.ts";
 import { ImageStore } from "./images.ts";
 import { layerName, layerOfName, type StoredLayer } from "./layer_record.ts";
 import { stackOf } from "./layer_stack.ts";
-import { mountsBelow } from "./mounts.ts";
+import { describeMount, type ListedMount, listMounts } from "./mounts.ts";
 import type { Store } from "./store.ts";
-
-/** The kinds of problems. */
-export type ProblemKind =
-  /** Something a dead process has left. */
-  | "litter"
-  /** A layer's name without a whole layer, or one whose parent is gone. */
-  | "broken-layer"
-  /** A layer whose files or attributes are not those of its image. */
-  | "altered-layer"
-  /** A layer whose contents cannot be checked. */
-  | "unverifiable-layer"
-  /** A root filesystem without a container's record. */
-  | "missing-record"
-  /** A container's record without a root filesystem. */
-  | "missing-rootfs"
-  /** A container whose layers are not all there. */
-  | "missing-layer"
-  /** A container's record that cannot be read, or a bundle without one. */
-  | "damaged-record"
-  /** A mount in the store that belongs to no container and no layer. */
-  | "stray-mount"
-  /** A blob that an image needs is missing or not what its digest says; a damaged document. */
-  | "damaged-image";
-
-/** Something that is not as it should be. */
-export interface Problem {
-  /** Tells them apart, for programs. */
-  readonly kind: ProblemKind;
-  /** What it is about: an id, a ChainID, a path. */
-  readonly subject: string;
-  /** For people to read. */
-  readonly detail: string;
-  /** Whether it was mended. */
-  readonly repaired: boolean;
-}
-
-/** What `fsck --json` prints. */
-export interface FsckResult {
-  /** How many of each were looked at. */
-  readonly checked: {
-    readonly layers: number;
-    readonly contents: number;
-    readonly containers: number;
-    readonly images: number;
-    readonly blobs: number;
-  };
-  /** In the order in which they were found. */
-  readonly problems: readonly Problem[];
-}
 
 /** What fsck is to know of the containers, and to do for them. */
 export interface FsckContainers {
@@ -83,7 +35,7 @@ export interface FsckContainers {
   /** Ids whose names lead to no record. */
   readonly unrecorded: readonly string[];
   /** Writes a new record for a root filesystem that has none. */
-  readonly restoreRecord: (container: ContainerRootfs) => void;
+  readonly restoreRecord: (container: ContainerRootfs) => Promise<void>;
 }
 
 /** How to check. */
@@ -216,10 +168,15 @@ class Fsck {
     // One that is being replaced is elsewhere, until the next command puts it into its place.
     const isMissing = ({ id, rootfs }: ContainerRootfs) =>
       !states.has(id) && !isClaimed(path.dirname(rootfs), this.#store.staging);
-    for (const container of containers.filter(isMissing)) {
-      const canClone = driver.keepsLayers && container.top !== null;
-      const detail = "its record is there, its root filesystem is not; " +
-        (canClone ? "a new clone has none of its changes" : "remove the container");
+    const missing = containers.filter(isMissing);
+    const renamed = missing.length === 0 ? new Map() : await driver.findRenamed(missing);
+    for (const container of missing) {
+      const command = renamed.get(container.id);
+      const canClone = command === undefined && driver.keepsLayers && container.top !== null;
+      const state = command === undefined ? "is not" : `has another name: "${command}"`;
+      const advice = canClone ? "; a new clone has none of its changes" : "; remove the container";
+      const detail = `its record is there, its root filesystem ${state}` +
+        (command === undefined ? advice : "");
       const repair = canClone ? () => driver.createRootfs(container) : undefined;
       await this.#note("missing-rootfs", container.id, detail, repair);
     }
@@ -274,7 +231,11 @@ class Fsck {
         .map((id) => `${this.#store.containers}/${id}/${ROOTFS}`),
       ...layers.map(({ chainId }) => `${store}/views/${layerName(chainId)}`),
     ]);
-    for (const mount of await mountsBelow(store)) {
+    const mounts = await listMounts();
+    await this.#foreignMounts(mounts);
+    const below = mounts.map(({ target }) => target)
+      .filter((target) => target === store || target.startsWith(`${store}/`));
+    for (const mount of below) {
       // Those of work that was killed go with its litter.
       if (isClaimed(path.dirname(mount), this.#store.staging)) continue;
       const isExpected = mount === store || expected.has(mount) || this.#isBelowContainer(mount);
@@ -286,6 +247,20 @@ class Fsck {
         check(await run("umount", ["--", mount]), `Cannot unmount "${mount}"`, "busy");
       };
       await this.#note("stray-mount", mount, detail, isView ? unmount : undefined);
+    }
+  }
+
+  /** Tells of what is mounted over root filesystems: it would be taken for them. */
+  async #foreignMounts(mounts: readonly ListedMount[]): Promise<void> {
+    const seen = new Map(mounts.map((mount) => [mount.target, mount]));
+    for (const container of this.#known.containers) {
+      const mount = seen.get(container.rootfs);
+      if (mount === undefined || this.#store.driver.isRootfs(container, mount)) continue;
+      // While it is being replaced, another one may be there.
+      if (isClaimed(path.dirname(container.rootfs), this.#store.staging)) continue;
+      const detail = `${describeMount(mount)} is mounted in the place of the root filesystem of ` +
+        `container "${container.id}"; unmount it`;
+      await this.#note("stray-mount", container.rootfs, detail);
     }
   }
 

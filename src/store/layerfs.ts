@@ -25,6 +25,7 @@ import type { Digest } from "../oci/digest.ts";
 import type { ContainerRootfs, Driver, NewRootfs, Removal } from "./driver.ts";
 import { layerName, type LayerRecord } from "./layer_record.ts";
 import { isMountPoint } from "./mount_point.ts";
+import { describeMount, listMounts } from "./mounts.ts";
 import type { Store } from "./store.ts";
 
 /** A layer of an image, and its place in the stack. */
@@ -292,10 +293,26 @@ export class LayerFS {
    * Mounts a container's root filesystem, if it is not.
    *
    * @param find is asked for it when nobody can replace it any more
+   * @throws {LayerfsError} `conflict` where something else is mounted at its place: that would be
+   * read, and written to, for the container
    */
   async mount(find: () => ContainerRootfs): Promise<void> {
     using _lock = await this.#store.lockNames();
-    await this.#driver.mountRootfs(find());
+    const container = find();
+    if (isMountPoint(container.rootfs)) await this.#refuseForeign(container);
+    await this.#driver.mountRootfs(container);
+  }
+
+  async #refuseForeign(container: ContainerRootfs): Promise<void> {
+    const { id, rootfs } = container;
+    const mount = (await listMounts()).findLast(({ target }) => target === rootfs);
+    if (mount === undefined || this.#driver.isRootfs(container, mount)) return;
+    throw new LayerfsError(
+      "conflict",
+      `Cannot mount the root filesystem of container "${id}": ${describeMount(mount)} is mounted ` +
+        `in its place; umount "${rootfs}"`,
+      { id, path: rootfs },
+    );
   }
 
   /** Unmounts a container's root filesystem, if it is mounted. */

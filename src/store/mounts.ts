@@ -1,5 +1,5 @@
 /**
- * Mounts that stand in the way of a removal.
+ * What is mounted where, as this process's mount namespace has it.
  *
  * @module
  */
@@ -7,19 +7,36 @@
 import fs from "node:fs";
 import { check, run } from "../process.ts";
 
+/** A mount, as the kernel's table has it. */
+export interface ListedMount {
+  /** Where it is mounted; absolute, without symlinks. */
+  readonly target: string;
+  readonly source: string;
+  readonly fstype: string;
+}
+
+/** All mounts, in the order of their mounting: of several at one place, the last one is seen. */
+export async function listMounts(): Promise<readonly ListedMount[]> {
+  // /proc is out of Deno's reach; JSON has no escapes of its own making.
+  const args = ["--json", "--list", "--output", "TARGET,SOURCE,FSTYPE"];
+  const { stdout } = check(await run("findmnt", args), "Cannot list the mounts");
+  return (JSON.parse(stdout) as { filesystems: ListedMount[] }).filesystems;
+}
+
 /**
- * The mount points at or below `path`, in this process's mount namespace. Removing a tree that
- * something is mounted in would remove what is mounted.
+ * The mount points at or below `path`. Removing a tree that something is mounted in would remove what
+ * is mounted.
  *
  * @param place absolute; its symlinks are resolved, as the system names mounts without any
  */
 export async function mountsBelow(place: string): Promise<string[]> {
   const path = fs.existsSync(place) ? fs.realpathSync(place) : place;
-  // /proc is out of Deno's reach; JSON has no escapes of its own making.
-  const args = ["--json", "--list", "--output", "TARGET"];
-  const { stdout } = check(await run("findmnt", args), "Cannot list the mounts");
-  const { filesystems } = JSON.parse(stdout) as { filesystems: { target: string }[] };
-  return filesystems
+  return (await listMounts())
     .map(({ target }) => target)
     .filter((target) => target === path || target.startsWith(`${path}/`));
+}
+
+/** A mount for people to read: what it is, and of which type. */
+export function describeMount({ source, fstype }: ListedMount): string {
+  return source === fstype ? `a ${fstype}` : `"${source}" (${fstype})`;
 }

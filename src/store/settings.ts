@@ -34,6 +34,11 @@ export interface Settings {
   readonly driver: DriverName;
   /** Root dataset of the driver "zfs". */
   readonly dataset?: string;
+  /**
+   * Where the store was when the dataset was last found to be its own, with the driver "zfs": a copy of
+   * the store's directory is elsewhere. Absolute, without symlinks; stores of early versions have none.
+   */
+  readonly path?: string;
   /** Whether the driver "directory" keeps layers: where the filesystem can share their blocks. */
   readonly keepsLayers?: boolean;
 }
@@ -201,15 +206,17 @@ function damaged(directory: string, options?: ErrorOptions): LayerfsError {
 
 /** The settings that `value` is, or null where a member is missing or of a wrong type. */
 function parseSettings(value: { readonly [name: string]: unknown }): Settings | null {
-  const { version, driver, dataset, keepsLayers } = value;
+  const { version, driver, dataset, path, keepsLayers } = value;
   if (version !== 1 || !isDriverName(driver)) return null;
   if (dataset !== undefined && typeof dataset !== "string") return null;
+  if (path !== undefined && typeof path !== "string") return null;
   if (keepsLayers !== undefined && typeof keepsLayers !== "boolean") return null;
   if ((driver === "zfs") !== (dataset !== undefined)) return null;
   return {
     version,
     driver,
     ...(dataset === undefined ? {} : { dataset }),
+    ...(path === undefined ? {} : { path }),
     ...(keepsLayers === undefined ? {} : { keepsLayers }),
   };
 }
@@ -225,11 +232,9 @@ export function isDriverName(value: unknown): value is DriverName {
  * @returns false where another process was first: its settings count
  */
 export function writeSettings(directory: string, settings: Settings): boolean {
-  const file = `${directory}/${SETTINGS_FILE}`;
-  const temporary = `${file}.${crypto.randomUUID()}`;
-  fs.writeFileSync(temporary, JSON.stringify(settings) + "\n", { mode: 0o600 });
+  const temporary = writeTemporary(directory, settings);
   try {
-    fs.linkSync(temporary, file);
+    fs.linkSync(temporary, `${directory}/${SETTINGS_FILE}`);
     return true;
   } catch (error) {
     if (errnoName(error) === "EEXIST") return false;
@@ -237,4 +242,21 @@ export function writeSettings(directory: string, settings: Settings): boolean {
   } finally {
     fs.unlinkSync(temporary);
   }
+}
+
+/** Writes down that the dataset of a store is that of the store at `directory`, without symlinks. */
+export function rememberPath(directory: string, settings: Settings): void {
+  const temporary = writeTemporary(directory, { ...settings, path: directory });
+  try {
+    fs.renameSync(temporary, `${directory}/${SETTINGS_FILE}`);
+  } catch (error) {
+    fs.unlinkSync(temporary);
+    throw storageError(error, `Cannot write the settings of the store "${directory}"`);
+  }
+}
+
+function writeTemporary(directory: string, settings: Settings): string {
+  const temporary = `${directory}/${SETTINGS_FILE}.${crypto.randomUUID()}`;
+  fs.writeFileSync(temporary, JSON.stringify(settings) + "\n", { mode: 0o600 });
+  return temporary;
 }

@@ -65,37 +65,45 @@ export class Staging implements AsyncDisposable {
   }
 }
 
+/** Frees what belongs to a staging directory and is not in it. */
+export type Free = (name: string, path: string) => Promise<void>;
+
 /**
  * Removes what dead processes have left below `parent`. What cannot be removed now, because it is
  * in use, say, stays for a later sweep and is in nobody's way.
  *
- * @param free frees what belongs to a staging directory and is not in it
  * @returns the names that were swept
  */
-export async function sweepStaging(
-  parent: string,
-  free: (name: string, path: string) => Promise<void>,
-): Promise<string[]> {
+export async function sweepStaging(parent: string, free: Free): Promise<string[]> {
   const swept: string[] = [];
   for (const name of deadStaging(parent)) {
-    using lock = FileLock.tryExisting(`${parent}/${name}${LOCK}`);
-    if (lock === null) continue;
     try {
-      const path = `${parent}/${name}`;
-      await free(name, path);
-      // Whatever is still mounted there is not ours, and must not be removed with its directory.
-      if (lstatOrNull(path) !== null && (await mountsBelow(fs.realpathSync(path))).length > 0) {
-        continue;
-      }
-      await removeTree(path);
+      if (await sweepOne(parent, name, free)) swept.push(name);
     } catch (error) {
-      if (error instanceof LayerfsError && error.code !== "interrupted") continue;
-      throw error;
+      if (!(error instanceof LayerfsError) || error.code === "interrupted") throw error;
     }
-    lock.remove();
-    swept.push(name);
   }
   return swept;
+}
+
+/**
+ * Removes what one dead process has left.
+ *
+ * @returns false where it does not belong to the dead any more, or something is mounted in it
+ * @throws {LayerfsError} why it cannot be removed now
+ */
+export async function sweepOne(parent: string, name: string, free: Free): Promise<boolean> {
+  using lock = FileLock.tryExisting(`${parent}/${name}${LOCK}`);
+  if (lock === null) return false;
+  const path = `${parent}/${name}`;
+  await free(name, path);
+  // Whatever is still mounted there is not ours, and must not be removed with its directory.
+  if (lstatOrNull(path) !== null && (await mountsBelow(fs.realpathSync(path))).length > 0) {
+    return false;
+  }
+  await removeTree(path);
+  lock.remove();
+  return true;
 }
 
 /** Names of what dead processes have left below `parent`. */

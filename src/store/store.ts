@@ -27,7 +27,7 @@ import path from "node:path";
 import { LayerfsError } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import { storageError } from "../system_error.ts";
-import { sweepClaim } from "./claim.ts";
+import { claimsOn, sweepClaim } from "./claim.ts";
 import type { Driver } from "./driver.ts";
 import { ImageStore } from "./images.ts";
 import { layerName } from "./layer_record.ts";
@@ -36,11 +36,12 @@ import { sweepReplacement } from "./replacement.ts";
 import {
   chooseDriver,
   readSettings,
+  rememberPath,
   type Settings,
   type StoreOptions,
   writeSettings,
 } from "./settings.ts";
-import { Staging, sweepStaging } from "./staging.ts";
+import { type Free, Staging, sweepOne, sweepStaging } from "./staging.ts";
 
 export type { StoreOptions } from "./settings.ts";
 
@@ -114,13 +115,27 @@ export class Store implements Disposable {
 
   /** Removes what dead processes have left; returns the names of their staging directories. */
   async sweep(): Promise<string[]> {
-    return await sweepStaging(this.staging, async (name, directory) => {
-      // First, as what the driver then sweeps may be what a replacement has left.
-      await sweepReplacement(directory, this);
-      await this.driver.sweep(name);
-      await sweepClaim(directory, this);
-    });
+    return await sweepStaging(this.staging, this.#free);
   }
+
+  /**
+   * Frees a name or a bundle of what dead processes have made or removed there.
+   *
+   * @throws {LayerfsError} why that cannot be: a sweep of all leaves what it cannot remove, and says
+   * nothing
+   */
+  async sweepBundle(bundle: string): Promise<void> {
+    for (const name of claimsOn(bundle, this.staging)) {
+      await sweepOne(this.staging, name, this.#free);
+    }
+  }
+
+  readonly #free: Free = async (name, directory) => {
+    // First, as what the driver then sweeps may be what a replacement has left.
+    await sweepReplacement(directory, this);
+    await this.driver.sweep(name);
+    await sweepClaim(directory, this);
+  };
 
   /** Absolute path of the directory in which containers have their names. */
   get containers(): string {
@@ -158,13 +173,13 @@ async function settle(options: StoreOptions, directory: string): Promise<Setting
   const known = readSettings(directory);
   if (known !== null) return known;
   makeDirectories(directory);
+  const real = fs.realpathSync(directory);
   const settings: Settings = {
     version: 1,
     driver: name,
-    ...(dataset === undefined ? {} : { dataset }),
+    ...(dataset === undefined ? {} : { dataset, path: real }),
     ...(name === "directory" ? { keepsLayers: await keepsLayers(directory) } : {}),
   };
-  const real = fs.realpathSync(directory);
   await new ImageStore(real).initialize();
   await (await createDriver(real, settings)).initialize();
   if (writeSettings(directory, settings)) return settings;
@@ -191,7 +206,10 @@ async function createDriver(directory: string, settings: Settings): Promise<Driv
     case "zfs": {
       if (settings.dataset === undefined) break;
       const { ZfsDriver } = await import("./zfs/zfs_driver.ts");
-      return new ZfsDriver(directory, settings.dataset);
+      return new ZfsDriver(directory, settings.dataset, {
+        isKnown: settings.path === directory,
+        remember: () => rememberPath(directory, settings),
+      });
     }
     case "overlay": {
       const { OverlayDriver } = await import("./overlay/overlay_driver.ts");

@@ -85,7 +85,12 @@ export class RebaseGround implements AsyncDisposable {
   async create(
     image: string,
     name: string,
-    more: { overrides?: Partial<Overrides>; bundle?: string; command?: string[] } = {},
+    more: {
+      overrides?: Partial<Overrides>;
+      bundle?: string;
+      command?: string[];
+      store?: string;
+    } = {},
   ): Promise<CreateResult> {
     const { overrides = {}, command = [], ...rest } = more;
     const platform = "linux/amd64";

@@ -123,3 +123,24 @@ Deno.test("fsck --deep names an altered file, its size and time as they were", a
   assertEquals(await problems(layerfs, "--deep"), ["altered-layer"]);
   await must(layerfs.argv(["rm", "web"]));
 });
+
+Deno.test("what is mounted over a root filesystem is not taken for it", async () => {
+  await using work = await Work.create();
+  const layerfs = await prepare(work);
+  const rootfs = `${layerfs.store}/containers/web/rootfs`;
+  await must(layerfs.argv(["unmount", "web"]));
+  await must(["mount", "-t", "tmpfs", "layerfs-platform", rootfs]);
+  work.defer(() => run(["umount", rootfs]));
+  for (const args of [["mount", "web"], ["commit", "web", "bad:1"]]) {
+    const { code, stderr } = await layerfs.run(args);
+    assertEquals(code, 5, stderr);
+    assertStringIncludes(stderr, '"layerfs-platform" (tmpfs) is mounted in its place');
+  }
+  assertEquals(await problems(layerfs, "--repair"), ["stray-mount"]);
+  await must(["umount", rootfs]);
+  assertEquals(await problems(layerfs), []);
+  await must(layerfs.argv(["mount", "web"]));
+  assertEquals(await Deno.readTextFile(`${rootfs}/one`), "one");
+  assertEquals(await problems(layerfs), []);
+  await must(layerfs.argv(["rm", "web"]));
+});

@@ -23,6 +23,7 @@ const problem = await btrfsProblem();
 
 driverContract("directory on btrfs", open, {
   keepsLayers: true,
+  tellsChanges: false,
   hasQuota: false,
   mountsRootfs: false,
   keepsRootfsOutside: false,

@@ -102,6 +102,7 @@ Deno.test("a damaged store.json is named, whatever is wrong with it", async () =
       { ...settings, driver: null },
       { ...settings, dataset: "tank/x" },
       { ...settings, keepsLayers: 1 },
+      { ...settings, path: 1 },
       { ...settings, driver: "zfs" },
       { ...settings, driver: "zfs", dataset: 1 },
     ].map((value) => JSON.stringify(value));

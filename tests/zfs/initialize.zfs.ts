@@ -124,6 +124,8 @@ Deno.test("a copy of a store destroys nothing of the original, and says how to m
   const copied = { ...container, rootfs: `${copy}/containers/c/rootfs` };
   const calls: ((driver: ZfsDriver) => Promise<unknown>)[] = [
     (driver) => driver.initialize(),
+    (driver) => driver.createRootfs({ ...copied, id: "intruder" }),
+    (driver) => driver.createRootfs({ ...copied, id: "intruder", top: null }),
     (driver) => driver.findLayers([chainId(1)]),
     (driver) => driver.listLayers(),
     (driver) => driver.rootfsStates([copied]),

@@ -158,6 +158,11 @@ export class DirectoryDriver implements Driver {
     });
   }
 
+  /** It mounts none. */
+  isRootfs(): boolean {
+    return false;
+  }
+
   /** There is nothing to unmount. */
   unmountRootfs(_container: ContainerRootfs): Promise<void> {
     return Promise.resolve();
@@ -193,6 +198,11 @@ export class DirectoryDriver implements Driver {
     return new Map(there.map(({ id, rootfs }) => {
       return [id, { mounted: true, ownBytes: bytes.get(rootfs) ?? 0 }];
     }));
+  }
+
+  /** Its name is that of its bundle. */
+  findRenamed(): Promise<ReadonlyMap<string, string>> {
+    return Promise.resolve(new Map());
   }
 
   /**

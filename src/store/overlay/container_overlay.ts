@@ -17,7 +17,7 @@ import { lstatOrNull } from "../../layer/root_path.ts";
 import { storageError } from "../../system_error.ts";
 import type { ContainerRootfs } from "../driver.ts";
 import { exchange } from "../exchange.ts";
-import { mountsBelow } from "../mounts.ts";
+import { type ListedMount, mountsBelow } from "../mounts.ts";
 import { removeTree } from "../remove_tree.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { mountOverlay } from "./mount_overlay.ts";
@@ -55,6 +55,11 @@ export class ContainerOverlay {
   /** Whether it can be used as it is. */
   get isMounted(): boolean {
     return this.#isPlain ? this.exists : isMountPoint(this.#rootfs);
+  }
+
+  /** Whether `mount`, which is at its place, is its own; one that began empty has none. */
+  isItself({ source, fstype }: ListedMount): boolean {
+    return !this.#isPlain && this.exists && fstype === "overlay" && source === this.#source;
   }
 
   /**

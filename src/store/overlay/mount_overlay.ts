@@ -10,7 +10,8 @@ import { run, type RunOptions, type RunResult } from "../../process.ts";
 import { storageError } from "../../system_error.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { removeTree } from "../remove_tree.ts";
-import { isOurs, listMounts, SOURCE } from "./mount_source.ts";
+import { listMounts } from "../mounts.ts";
+import { isOurs, SOURCE } from "./mount_source.ts";
 
 /**
  * Layers that the kernel stacks: OVL_MAX_STACK in fs/overlayfs. Linux 6.18 mounts 500 and refuses 501

@@ -11,18 +11,11 @@
  */
 
 import fs from "node:fs";
-import { check, run } from "../../process.ts";
+import { run } from "../../process.ts";
+import type { ListedMount } from "../mounts.ts";
 
 /** What every mount of ours is called, or begins with before a "-". */
 export const SOURCE = "layerfs";
-
-/** A mount, as the kernel's table has it. */
-export interface ListedMount {
-  /** Where it is mounted; absolute, without symlinks. */
-  readonly target: string;
-  readonly source: string;
-  readonly fstype: string;
-}
 
 /** What mounts on top of layers of the store at `store` are called, or begin with before a "-". */
 export function storeSource(store: string): string {
@@ -32,13 +25,6 @@ export function storeSource(store: string): string {
 /** What a container's mount is called: nothing else has the same upper directory. */
 export function containerSource(store: string, upper: string): string {
   return `${storeSource(store)}-${identity(upper)}`;
-}
-
-/** All mounts of this process's mount namespace, in the order of their mounting. */
-export async function listMounts(): Promise<readonly ListedMount[]> {
-  const args = ["--json", "--list", "--output", "TARGET,SOURCE,FSTYPE"];
-  const { stdout } = check(await run("findmnt", args), "Cannot list the mounts");
-  return (JSON.parse(stdout) as { filesystems: ListedMount[] }).filesystems;
 }
 
 /** Whether layerfs has mounted it. */

@@ -34,6 +34,7 @@ import type {
 } from "../driver.ts";
 import { LayerDirectory } from "../layer_files.ts";
 import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
+import type { ListedMount } from "../mounts.ts";
 import { ContainerOverlay } from "./container_overlay.ts";
 import { LayerViews } from "./layer_views.ts";
 import { checkStack, overlaysBelow } from "./mount_overlay.ts";
@@ -136,6 +137,10 @@ export class OverlayDriver implements Driver {
     await new ContainerOverlay(container, this.#store).mount(() => this.#lowersOf(container));
   }
 
+  isRootfs(container: ContainerRootfs, mount: ListedMount): boolean {
+    return new ContainerOverlay(container, this.#store).isItself(mount);
+  }
+
   unmountRootfs(container: ContainerRootfs): Promise<void> {
     return new ContainerOverlay(container, this.#store).unmount();
   }
@@ -173,6 +178,11 @@ export class OverlayDriver implements Driver {
     return new Map(all.map(({ id, rootfs }) => {
       return [id, { mounted: rootfs.isMounted, ownBytes: bytes.get(rootfs.own) ?? 0 }];
     }));
+  }
+
+  /** Its name is that of its bundle. */
+  findRenamed(): Promise<ReadonlyMap<string, string>> {
+    return Promise.resolve(new Map());
   }
 
   /**

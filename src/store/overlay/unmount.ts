@@ -10,8 +10,8 @@ import { LayerfsError } from "../../errors.ts";
 import { check, run } from "../../process.ts";
 import { describeHolders, type Holder, holdersOf } from "../holders.ts";
 import { isMountPoint } from "../mount_point.ts";
-import { mountsBelow } from "../mounts.ts";
-import { isOurs, listMounts } from "./mount_source.ts";
+import { listMounts, mountsBelow } from "../mounts.ts";
+import { isOurs } from "./mount_source.ts";
 import { usersElsewhere } from "./users_elsewhere.ts";
 
 /**

@@ -6,7 +6,7 @@
 
 import { LayerfsError } from "../../errors.ts";
 import type { DatasetNames } from "./dataset_names.ts";
-import { ownerOf, Ownership, STORE } from "./ownership.ts";
+import { type Ownership, STORE } from "./ownership.ts";
 import { propertiesOf } from "./properties.ts";
 import { tryZfs, zfs } from "./zfs.ts";
 import { failureError } from "./zfs_failure.ts";
@@ -58,11 +58,10 @@ const OPTIONAL = [
 /**
  * Makes the root dataset and the three below it, as far as they are missing.
  *
- * @param store absolute path of the store's directory
  * @throws {LayerfsError} `environment-missing` for a pool that is not there, `conflict` for a dataset
  * that belongs to another store or to nobody, `usage` for one that is no filesystem
  */
-export async function createRoots(names: DatasetNames, store: string): Promise<void> {
+export async function createRoots(names: DatasetNames, ownership: Ownership): Promise<void> {
   const { root, layers, containers, staging } = names;
   const action = `Cannot use dataset "${root}"`;
   const found = await propertiesOf(
@@ -76,9 +75,8 @@ export async function createRoots(names: DatasetNames, store: string): Promise<v
     throw new LayerfsError("usage", `${action}: it is a ${type}, not a filesystem`);
   }
   if (type === undefined) await createRoot(names, action);
-  const ownership = new Ownership(names, store);
   for (const name of [containers, staging, layers]) ownership.check(found, name, action);
-  const owner = `${STORE}=${ownerOf(store)}`;
+  const owner = `${STORE}=${ownership.owner}`;
   let known: readonly string[] = OPTIONAL;
   for (const name of [containers, staging, layers].filter((name) => !found.has(name))) {
     const made = await createProbing(name, [...PLAIN, "readonly=off", owner], known, action);
@@ -131,11 +129,12 @@ async function createProbing(
  * Why a dataset of the store is not there, where all of them are missing: a pool that is not
  * imported must not look like a store without layers.
  *
+ * @param owner value of the property {@linkcode STORE}
  * @returns null where the store's datasets are there
  */
 export async function missingRoot(
   names: DatasetNames,
-  store: string,
+  owner: string,
   action: string,
 ): Promise<LayerfsError | null> {
   const { pool, root, layers, containers, staging } = names;
@@ -145,7 +144,7 @@ export async function missingRoot(
   const missing = places.find((name) => !found.has(name));
   if (missing === undefined) return null;
   const state = `there is no dataset "${missing}", which the store was made with`;
-  const mark = missing === root ? "" : `-o ${STORE}=${ownerOf(store)} `;
+  const mark = missing === root ? "" : `-o ${STORE}=${owner} `;
   const advice = `if it was renamed, "zfs rename" it back; for an empty one, "zfs create -p ` +
     `-o mountpoint=none -o canmount=off ${mark}${missing}"`;
   return new LayerfsError("environment-missing", `${action}: ${state}; ${advice}`, {

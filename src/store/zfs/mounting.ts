@@ -14,6 +14,9 @@ import { propertiesOf } from "./properties.ts";
 import { patiently, tryZfs } from "./zfs.ts";
 import { failureError, type ZfsFailure } from "./zfs_failure.ts";
 
+/** Name of the process that has the mounts of zfs-fuse: nobody is to end it. */
+const DAEMON = "zfs-fuse";
+
 /** Of a layer's tree. The property says so already, but for zfs-fuse: see create_roots.ts. */
 export const VIEW_OPTIONS: readonly string[] = ["-o", "ro"];
 
@@ -42,14 +45,31 @@ export async function mountDataset(
   if (isMountPoint(place)) return;
   const properties = await propertiesOf([dataset], dataset, ["mountpoint"], action);
   const mountpoint = properties.get(dataset)?.get("mountpoint") ?? "none";
-  // Not to be left at a place that nobody knows of.
-  if (failure === null) await unmountDataset(dataset, mountpoint, action);
   const state = mountpoint === place
-    ? `zfs has mounted "${dataset}", but not where we can see it: zfs-fuse mounts 1,000 datasets at ` +
+    ? `zfs has mounted "${dataset}", but not where we can see it: ${DAEMON} mounts 1,000 datasets at ` +
       "most, and in the mount namespace of its daemon; unmount some, or run in that namespace"
     : `dataset "${dataset}" has mount point "${mountpoint}", not "${place}"; if the store has ` +
       `moved, "zfs set mountpoint=${place} ${dataset}"`;
-  throw new LayerfsError("storage", `${action}: ${state}`, { dataset, path: place });
+  const error = new LayerfsError("storage", `${action}: ${state}`, { dataset, path: place });
+  if (failure !== null) throw error;
+  // Not to be left at a place that nobody knows of.
+  throw await undone(error, () => unmountDataset(dataset, mountpoint, action));
+}
+
+/**
+ * Undoes what `error` has come upon.
+ *
+ * @returns that error, as it is what people can do something about: with that of `undo` as its cause,
+ * where that fails too
+ */
+export async function undone(error: unknown, undo: () => Promise<void>): Promise<unknown> {
+  try {
+    await undo();
+    return error;
+  } catch (cause) {
+    if (!(error instanceof LayerfsError)) return new SuppressedError(cause, error);
+    return new LayerfsError(error.code, error.message, error.data, { cause });
+  }
 }
 
 /**
@@ -139,7 +159,13 @@ async function busyError(
   action: string,
 ): Promise<LayerfsError> {
   const inner = (await mountsBelow(place)).filter((target) => target !== place);
-  const holders = describeHolders(await holdersOf(place, dataset));
+  const processes = await holdersOf(place, dataset);
+  if (!isMountPoint(place) && processes.some(({ name }) => name === DAEMON)) {
+    const state = `"${dataset}" is mounted where ${DAEMON} runs, but not where we can see it: it ` +
+      "mounts in the mount namespace of its daemon; run in that namespace";
+    return new LayerfsError("busy", `${action}: ${state}`, { dataset, path: place });
+  }
+  const holders = describeHolders(processes);
   const found = [
     ...(holders === null ? [] : [`it is in use by ${holders}; end that first`]),
     ...inner.slice(0, 1).map((path) => `"${path}" is mounted in it; unmount that first`),

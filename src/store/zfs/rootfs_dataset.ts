@@ -19,6 +19,7 @@ import {
   mountAgain,
   mountDataset,
   refusalError,
+  undone,
   unmountDataset,
 } from "./mounting.ts";
 import { type Properties, propertiesBelow, propertiesOf } from "./properties.ts";
@@ -36,7 +37,8 @@ const CLAIM = "org.layerfs:claim";
  * once, and two elsewhere.
  *
  * @returns why the dataset could not be made; null where all went well
- * @throws {LayerfsError} where it could be made, but not mounted: it is gone again then
+ * @throws {LayerfsError} where it could be made, but not mounted: it is gone again then, unless the
+ * cause says why not
  */
 export async function createRootfs(
   names: DatasetNames,
@@ -59,10 +61,11 @@ export async function createRootfs(
     if (!isMountPoint(rootfs)) await mountDataset(dataset, rootfs, action);
     return null;
   } catch (error) {
-    const left = await destroyDataset(dataset);
-    if (left !== null) throw await refusalError(left, dataset, rootfs, action);
-    await removeTree(rootfs);
-    throw error;
+    throw await undone(error, async () => {
+      const left = await destroyDataset(dataset);
+      if (left !== null) throw await refusalError(left, dataset, rootfs, action);
+      await removeTree(rootfs);
+    });
   }
 }
 

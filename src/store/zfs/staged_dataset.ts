@@ -18,6 +18,7 @@ import {
   mountDataset,
   refusalError,
   removeMountPoint,
+  undone,
   unmountDataset,
 } from "./mounting.ts";
 import { propertiesOf } from "./properties.ts";
@@ -83,8 +84,7 @@ export class StagedDataset implements StagedLayer {
       // A clone of zfs-fuse is mounted already, noauto or not; all else is not.
       if (!isMountPoint(view)) await mountDataset(dataset, view, action);
     } catch (error) {
-      await staged[Symbol.asyncDispose]();
-      throw error;
+      throw await undone(error, () => staged[Symbol.asyncDispose]());
     }
     return staged;
   }

@@ -16,6 +16,7 @@ import { readRecord, RECORD_PROPERTIES, toDigest } from "./layer_properties.ts";
 import type { Properties } from "./properties.ts";
 import { STORE } from "./ownership.ts";
 import { TOP } from "./rootfs_dataset.ts";
+import { zfs } from "./zfs.ts";
 
 /** What {@linkcode findStrays} is to be given of all datasets. */
 export const STRAY_PROPERTIES = [...RECORD_PROPERTIES, TOP, STORE, "mountpoint"] as const;
@@ -64,6 +65,27 @@ export function findBrokenLayers(
       return { name, reason: "the store has a file about it, and ZFS no dataset", isLitter: true };
     }),
   ];
+}
+
+/**
+ * The commands that rename datasets back, by the ids of containers whose datasets are not there:
+ * wherever in the pool a dataset was renamed to, its mount point says whose it is.
+ */
+export async function findRenamed(
+  names: DatasetNames,
+  containers: readonly ContainerRootfs[],
+): Promise<ReadonlyMap<string, string>> {
+  const args = ["list", "-H", "-o", "name,mountpoint", "-t", "filesystem", "-r", names.pool];
+  const { stdout } = await zfs(args, `Cannot look for renamed datasets in "${names.pool}"`);
+  const byPlace = new Map(
+    stdout.split("\n").map((line) => line.split("\t")).map(([name, place]) => [place, name]),
+  );
+  const commands = new Map<string, string>();
+  for (const { id, rootfs } of containers) {
+    const dataset = byPlace.get(rootfs);
+    if (dataset !== undefined) commands.set(id, `zfs rename ${dataset} ${names.container(id)}`);
+  }
+  return commands;
 }
 
 /** The datasets directly below `parent`; what somebody has made below one of them goes with it. */

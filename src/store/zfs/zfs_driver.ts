@@ -27,7 +27,7 @@ import type {
 } from "../driver.ts";
 import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
 import { isMountPoint } from "../mount_point.ts";
-import { mountsBelow } from "../mounts.ts";
+import { type ListedMount, mountsBelow } from "../mounts.ts";
 import { createRoots, missingRoot } from "./create_roots.ts";
 import { DatasetNames, DEFERRED, isStagedName, LAYER_SNAPSHOT } from "./dataset_names.ts";
 import { LayerIndex } from "./layer_index.ts";
@@ -40,15 +40,18 @@ import {
   unmountDataset,
   VIEW_OPTIONS,
 } from "./mounting.ts";
-import { Ownership, STORE } from "./ownership.ts";
+import { type Home, Ownership, STORE } from "./ownership.ts";
 import { propertiesBelow, propertiesOf } from "./properties.ts";
 import { removeLayer } from "./remove_layer.ts";
 import { checkReplaceable, createRootfs, removeRootfs, replaceRootfs } from "./rootfs_dataset.ts";
 import { StagedDataset } from "./staged_dataset.ts";
-import { findBrokenLayers, findStrays, STRAY_PROPERTIES } from "./strays.ts";
+import { findBrokenLayers, findRenamed, findStrays, STRAY_PROPERTIES } from "./strays.ts";
 import { tryZfs } from "./zfs.ts";
 import { diffDataset } from "./zfs_diff.ts";
 import { failureError } from "./zfs_failure.ts";
+
+/** Of a store that remembers nothing. */
+const NOWHERE: Home = { isKnown: false, remember: () => {} };
 
 export class ZfsDriver implements Driver {
   readonly name = "zfs";
@@ -67,7 +70,7 @@ export class ZfsDriver implements Driver {
    * @param dataset name of the root dataset
    * @throws {LayerfsError} `usage` for a name that no dataset can have
    */
-  constructor(store: string, dataset: string) {
+  constructor(store: string, dataset: string, home: Home = NOWHERE) {
     this.#names = new DatasetNames(dataset);
     if (printable(store) !== store) {
       // They would have to be mount points, which `zfs get` prints a line each.
@@ -75,12 +78,12 @@ export class ZfsDriver implements Driver {
       throw new LayerfsError("usage", message, { store });
     }
     this.#store = store;
-    this.#ownership = new Ownership(this.#names, store);
+    this.#ownership = new Ownership(this.#names, store, home);
     this.#index = new LayerIndex(`${store}/layers`);
   }
 
   async initialize(): Promise<void> {
-    await createRoots(this.#names, this.#store);
+    await createRoots(this.#names, this.#ownership);
     this.#index.initialize();
     try {
       fs.mkdirSync(`${this.#store}/views`, { recursive: true, mode: 0o700 });
@@ -159,9 +162,10 @@ export class ZfsDriver implements Driver {
   }
 
   async createRootfs(container: NewRootfs): Promise<void> {
+    const action = `Cannot create the root filesystem of container "${container.id}"`;
+    await this.#ownership.confirm(this.#names.containers, action);
     const failure = await createRootfs(this.#names, container);
     if (failure === null) return;
-    const action = `Cannot create the root filesystem of container "${container.id}"`;
     if (failure.kind === "exists") {
       const dataset = this.#names.container(container.id);
       const state = `there is a root filesystem of that name already, dataset "${dataset}"; ` +
@@ -180,6 +184,11 @@ export class ZfsDriver implements Driver {
     if (isMountPoint(rootfs)) return;
     const action = `Cannot mount the root filesystem of container "${id}"`;
     await this.#mount(this.#names.container(id), rootfs, action);
+  }
+
+  /** zfs-fuse has the type "fuse.zfs". */
+  isRootfs({ id }: ContainerRootfs, { source, fstype }: ListedMount): boolean {
+    return source === this.#names.container(id) && /^(fuse\.)?zfs$/.test(fstype);
   }
 
   async unmountRootfs({ id, rootfs }: ContainerRootfs): Promise<void> {
@@ -233,6 +242,12 @@ export class ZfsDriver implements Driver {
       });
     }
     return states;
+  }
+
+  async findRenamed(
+    containers: readonly ContainerRootfs[],
+  ): Promise<ReadonlyMap<string, string>> {
+    return await findRenamed(this.#names, containers);
   }
 
   async sweep(staging: string): Promise<void> {
@@ -326,7 +341,7 @@ export class ZfsDriver implements Driver {
   /** Throws where something is missing because all of the store is. */
   async #refuseMissing(isThere: boolean, action: string): Promise<void> {
     if (isThere) return;
-    const error = await missingRoot(this.#names, this.#store, action);
+    const error = await missingRoot(this.#names, this.#ownership.owner, action);
     if (error !== null) throw error;
   }
 }

@@ -1,0 +1,106 @@
+/** What fsck finds on ZFS, and what it mends: nothing that somebody may want is lost. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { mount, unmount } from "../../src/container/mount.ts";
+import { isMountPoint } from "../../src/store/mount_point.ts";
+import { Ground } from "./ground.ts";
+import { datasets, zfs } from "./harness.ts";
+
+for (const place of ["store", "elsewhere"]) {
+  Deno.test(`fsck: a renamed root filesystem is neither replaced nor another's: ${place}`, async () => {
+    await using ground = new Ground();
+    const bundle = `${ground.path}/bundle`;
+    const rootfs = await ground.container("web", place === "store" ? {} : { bundle });
+    await Deno.writeTextFile(`${rootfs}/own`, "mine");
+    const containers = `${ground.dataset}/containers`;
+    await unmount(ground.work, "web");
+    await ground.rename(`${containers}/web`, `${containers}/other`);
+    const rename = `"zfs rename ${containers}/other ${containers}/web"`;
+    for (const repair of [false, true, true]) {
+      const problems = await ground.check(repair);
+      assertEquals(problems.map(({ kind, subject, repaired }) => [kind, subject, repaired]), [
+        ["missing-record", "other", false],
+        ["missing-rootfs", "web", false],
+      ]);
+      for (const { detail } of repair ? problems : problems.slice(1)) {
+        assertStringIncludes(detail, rename);
+      }
+      assertEquals((await datasets(containers)).length, 2);
+      assertEquals(await ground.ids(), ["web"]);
+      assertEquals([...Deno.readDirSync(`${ground.work.store}/containers`)].length, 1);
+    }
+    await ground.rename(`${containers}/other`, `${containers}/web`);
+    assertEquals(await ground.problems(false), []);
+    await mount(ground.work, "web");
+    assertEquals(await Deno.readTextFile(`${rootfs}/own`), "mine");
+  });
+}
+
+Deno.test("fsck: a root filesystem that was renamed out of the store's datasets is not replaced", async () => {
+  await using ground = new Ground();
+  await ground.container("web");
+  const containers = `${ground.dataset}/containers`;
+  await unmount(ground.work, "web");
+  await ground.rename(`${containers}/web`, `${ground.dataset}/aside`);
+  const [problem, ...others] = await ground.check(true);
+  assertEquals([problem?.kind, problem?.repaired, others], ["missing-rootfs", false, []]);
+  const rename = `zfs rename ${ground.dataset}/aside ${containers}/web`;
+  assertStringIncludes(problem?.detail ?? "", rename);
+  assertEquals(await datasets(containers), [containers]);
+  // Where there is none, a new clone takes its place.
+  await zfs("destroy", `${ground.dataset}/aside`);
+  assertEquals(await ground.problems(true), ["missing-rootfs web repaired"]);
+  assertEquals(await ground.problems(false), []);
+});
+
+Deno.test("fsck: a root filesystem gets its record back", async () => {
+  await using ground = new Ground();
+  const bundle = `${ground.path}/bundle`;
+  const places = [["usual", await ground.container("usual")]] as [string, string][];
+  places.push(["elsewhere", await ground.container("elsewhere", { bundle })]);
+  for (const [id, rootfs] of places) {
+    await Deno.writeTextFile(`${rootfs}/own`, id);
+    await Deno.remove(`${rootfs}/../layerfs.json`);
+  }
+  await Deno.remove(`${ground.work.store}/containers/elsewhere`);
+  const found = ["missing-record elsewhere", "missing-record usual"];
+  assertEquals(await ground.problems(false), found);
+  assertEquals(await ground.ids(), []);
+  assertEquals(await ground.problems(true), found.map((problem) => `${problem} repaired`));
+  assertEquals(await ground.problems(false), []);
+  assertEquals(await ground.ids(), ["elsewhere", "usual"]);
+  for (const [id, rootfs] of places) {
+    await unmount(ground.work, id);
+    await mount(ground.work, id);
+    assertEquals(await Deno.readTextFile(`${rootfs}/own`), id);
+  }
+  // Only the name is missing: the record stays as it is.
+  const record = await Deno.readTextFile(`${bundle}/layerfs.json`);
+  await Deno.remove(`${ground.work.store}/containers/elsewhere`);
+  assertEquals(await ground.problems(true), ["missing-record elsewhere repaired"]);
+  assertEquals(await Deno.readTextFile(`${bundle}/layerfs.json`), record);
+  assertEquals(await ground.problems(false), []);
+  for (const [id] of places) await ground.remove(id);
+  assertEquals((await datasets(`${ground.dataset}/containers`)).length, 1);
+});
+
+Deno.test("fsck: a root filesystem in the bundle of another container gets no record there", async () => {
+  await using ground = new Ground();
+  const rootfs = await ground.container("web");
+  const containers = `${ground.dataset}/containers`;
+  await unmount(ground.work, "web");
+  await ground.rename(`${containers}/web`, `${containers}/other`);
+  await Deno.remove(`${ground.work.store}/containers/web/layerfs.json`);
+  const problems = await ground.check(true);
+  const rename = `"zfs rename ${containers}/other ${containers}/web"`;
+  assertEquals(problems.map(({ kind, subject, repaired }) => [kind, subject, repaired]), [
+    ["missing-record", "other", false],
+    ["damaged-record", "web", false],
+  ]);
+  assertStringIncludes(problems[0]?.detail ?? "", rename);
+  assertEquals(await ground.ids(), []);
+  await ground.rename(`${containers}/other`, `${containers}/web`);
+  assertEquals(await ground.problems(true), ["missing-record web repaired"]);
+  await mount(ground.work, "web");
+  assert(isMountPoint(rootfs));
+});
