@@ -9,6 +9,7 @@ import type { Digest } from "../../oci/digest.ts";
 import type { Removal } from "../driver.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { type DatasetNames, DEFERRED, LAYER_SNAPSHOT } from "./dataset_names.ts";
+import { CHILD_PROPERTIES, refuseChildren } from "./foreign.ts";
 import {
   destroyDataset,
   mountAgain,
@@ -17,6 +18,7 @@ import {
   unmountDataset,
   VIEW_OPTIONS,
 } from "./mounting.ts";
+import { propertiesBelow } from "./properties.ts";
 import { patiently, tryZfs, zfs } from "./zfs.ts";
 import { failureError, type ZfsFailure } from "./zfs_failure.ts";
 
@@ -34,6 +36,8 @@ export async function removeLayer(
 ): Promise<Removal | null> {
   const action = `Cannot remove layer ${chainId}`;
   const dataset = names.layer(chainId);
+  const all = await propertiesBelow([dataset], CHILD_PROPERTIES, action);
+  refuseChildren(dataset, all, action);
   const mounted = isMountPoint(view);
   if (mounted) await unmountDataset(dataset, view, action);
   const refuse = async (failure: ZfsFailure) => {

@@ -11,6 +11,7 @@ import type { RecordedLayer } from "../layer_files.ts";
 import { layerName, type LayerRecord } from "../layer_record.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { type DatasetNames, LAYER_SNAPSHOT } from "./dataset_names.ts";
+import { CHILD_PROPERTIES, refuseChildren } from "./foreign.ts";
 import type { LayerIndex } from "./layer_index.ts";
 import { readRecord, RECORD_PROPERTIES, recordOptions } from "./layer_properties.ts";
 import {
@@ -20,7 +21,7 @@ import {
   removeMountPoint,
   unmountDataset,
 } from "./mounting.ts";
-import { propertiesOf } from "./properties.ts";
+import { propertiesBelow, propertiesOf } from "./properties.ts";
 import { patiently, tryZfs, zfs } from "./zfs.ts";
 import { failureError, isMade } from "./zfs_failure.ts";
 
@@ -137,6 +138,8 @@ export class StagedDataset implements StagedLayer {
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#there) return;
     const action = `Cannot discard layer ${this.#chainId}`;
+    const all = await propertiesBelow([this.#dataset], CHILD_PROPERTIES, action);
+    refuseChildren(this.#dataset, all, action);
     if (isMountPoint(this.root)) await unmountDataset(this.#dataset, this.root, action);
     const failure = await destroyDataset(this.#dataset);
     if (failure !== null && failure.kind !== "no-dataset") {
