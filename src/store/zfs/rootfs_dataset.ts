@@ -13,7 +13,7 @@ import { isMountPoint } from "../mount_point.ts";
 import { mountsBelow } from "../mounts.ts";
 import { removeTree } from "../remove_tree.ts";
 import type { DatasetNames } from "./dataset_names.ts";
-import { CHILD_PROPERTIES, refuseChildren } from "./foreign.ts";
+import { FOREIGN_PROPERTIES, refuseChildren } from "./foreign.ts";
 import { NONE } from "./layer_properties.ts";
 import {
   destroyDataset,
@@ -92,7 +92,7 @@ export async function removeRootfs(
 ): Promise<boolean> {
   const action = `Cannot remove the root filesystem of container "${id}"`;
   const dataset = names.container(id);
-  const all = await propertiesBelow([dataset], [...CHILD_PROPERTIES, CLAIM], action);
+  const all = await propertiesBelow([dataset], [...FOREIGN_PROPERTIES, CLAIM], action);
   const properties = all.get(dataset);
   if (properties !== undefined && claim !== undefined && properties.get(CLAIM) !== claim) {
     return true;
@@ -122,7 +122,7 @@ export async function checkReplaceable(
 ): Promise<void> {
   const action = `Cannot replace the root filesystem of container "${id}"`;
   const dataset = names.container(id);
-  const all = await propertiesBelow([dataset], CHILD_PROPERTIES, action);
+  const all = await propertiesBelow([dataset], FOREIGN_PROPERTIES, action);
   refuseChildren(dataset, all, action);
   const snapshot = [...all.keys()].find((name) => name !== dataset);
   if (snapshot !== undefined) {

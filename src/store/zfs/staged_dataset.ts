@@ -11,7 +11,7 @@ import type { RecordedLayer } from "../layer_files.ts";
 import { layerName, type LayerRecord } from "../layer_record.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { type DatasetNames, LAYER_SNAPSHOT } from "./dataset_names.ts";
-import { CHILD_PROPERTIES, refuseChildren } from "./foreign.ts";
+import { FOREIGN_PROPERTIES, refuseChildren } from "./foreign.ts";
 import type { LayerIndex } from "./layer_index.ts";
 import { readRecord, RECORD_PROPERTIES, recordOptions } from "./layer_properties.ts";
 import {
@@ -138,7 +138,7 @@ export class StagedDataset implements StagedLayer {
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#there) return;
     const action = `Cannot discard layer ${this.#chainId}`;
-    const all = await propertiesBelow([this.#dataset], CHILD_PROPERTIES, action);
+    const all = await propertiesBelow([this.#dataset], FOREIGN_PROPERTIES, action);
     refuseChildren(this.#dataset, all, action);
     if (isMountPoint(this.root)) await unmountDataset(this.#dataset, this.root, action);
     const failure = await destroyDataset(this.#dataset);

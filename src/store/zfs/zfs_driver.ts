@@ -30,7 +30,7 @@ import { isMountPoint } from "../mount_point.ts";
 import { mountsBelow } from "../mounts.ts";
 import { createRoots, missingRoot } from "./create_roots.ts";
 import { DatasetNames, DEFERRED, isStagedName, LAYER_SNAPSHOT } from "./dataset_names.ts";
-import { CHILD_PROPERTIES, refuseChildren } from "./foreign.ts";
+import { FOREIGN_PROPERTIES, refuseChildren } from "./foreign.ts";
 import { LayerIndex } from "./layer_index.ts";
 import { LAYER_PROPERTIES, readRecord, RECORD_PROPERTIES } from "./layer_properties.ts";
 import {
@@ -242,7 +242,7 @@ export class ZfsDriver implements Driver {
     const dataset = this.#names.staged(staging);
     const action = `Cannot sweep "${dataset}"`;
     await this.#ownership.verify(parent, action);
-    const asked = [...CHILD_PROPERTIES, "mountpoint", "mounted"];
+    const asked = [...FOREIGN_PROPERTIES, "mountpoint", "mounted"];
     const all = await propertiesBelow([dataset], asked, action);
     const properties = all.get(dataset);
     await this.#refuseMissing(properties !== undefined, action);
