@@ -11,7 +11,7 @@
  */
 
 import { crowdTests } from "./stress_crowds.ts";
-import { type FullDisk, fullTest } from "./stress_full.ts";
+import { type FullDisk, fullRemovalTest, fullTest } from "./stress_full.ts";
 import { killTest } from "./stress_kills.ts";
 import type { StressDriver } from "./stress_ground.ts";
 
@@ -29,4 +29,5 @@ export function stressTests(
   killTest(driver, kills);
   crowdTests(driver);
   for (const disk of disks) fullTest(driver, disk);
+  for (const disk of disks) fullRemovalTest(driver, disk);
 }

@@ -8,7 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { must, type Outcome, run, Work } from "./harness.ts";
 import { exists, Ground, type StressDriver, tell } from "./stress_ground.ts";
-import { largeImage, type StressImage } from "./stress_images.ts";
+import { largeImage, sharingImages, type StressImage } from "./stress_images.ts";
 
 /** A place for stores whose space can be made scarce. */
 export interface Space {
@@ -21,15 +21,21 @@ export interface Space {
   restore(store: string): Promise<void>;
 }
 
-/** How a disk is filled. */
-export interface FullDisk {
+/** One that can be filled altogether. */
+export interface FillableDisk {
   /** For the name of the test. */
   readonly name: string;
   /** Bytes of a large file of the image. */
   readonly unit: number;
-  space(work: Work): Promise<Space>;
   /** Whether even a new store has no place there. */
   readonly holdsStore: boolean;
+  /** `leave` is called with 0 alone. */
+  space(work: Work): Promise<Pick<Space, "path" | "leave" | "restore">>;
+}
+
+/** How a disk is filled, and how much of it. */
+export interface FullDisk extends FillableDisk {
+  space(work: Work): Promise<Space>;
 }
 
 /** A tmpfs that a file fills, with the store's directory in it. */
@@ -93,6 +99,41 @@ export function fullTest(driver: StressDriver, disk: FullDisk): void {
       assert(create !== undefined);
       await full.run({ ...create, parts: [0, 0.3, 0.6], failures: disk.holdsStore ? 1 : 0 });
       tell(`${driver.name}, full ${disk.name}: ${full.failures} failures:\n${full.phases()}`);
+    },
+  });
+}
+
+/** Registers the test that what frees space needs none. */
+export function fullRemovalTest(driver: StressDriver, disk: FillableDisk): void {
+  Deno.test({
+    name: `${driver.name}: rm and gc work on a full ${disk.name}`,
+    ignore: driver.skip !== undefined,
+    fn: async () => {
+      await using work = await Work.create();
+      const image = largeImage(work.directory, disk.unit);
+      const [other] = sharingImages(work.directory, 1);
+      assert(other !== undefined);
+      const space = await disk.space(work);
+      const ground = await Ground.create(work, driver, space.path);
+      for (const id of ["web", "last"]) await ground.create(id, image);
+      await ground.json(["rm", "last"]);
+      await space.leave(ground.store, 0);
+      assertFull(await ground.run("--json", "create", "--name", "other", other.reference));
+      if (disk.holdsStore) {
+        // A claim takes a block there. Without it, everything stays.
+        assertFull(await ground.run("--json", "rm", "web"));
+        assertEquals(ground.containers(), ["web"]);
+        await space.restore(ground.store);
+        await ground.assertFiles("web", image);
+        await ground.json(["rm", "web"]);
+        await space.leave(ground.store, 0);
+      } else await ground.json(["rm", "web"]);
+      await ground.json(["gc"]);
+      await space.restore(ground.store);
+      assertEquals(await ground.json(["layers"]), []);
+      await ground.assertClean();
+      await ground.create("other", other);
+      await ground.assertFiles("other", other);
     },
   });
 }

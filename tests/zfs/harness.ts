@@ -72,10 +72,9 @@ export class Scratch implements AsyncDisposable {
     readonly driver: ZfsDriver,
   ) {}
 
-  /** @param below names between the pool and the root dataset */
-  static async create(): Promise<Scratch> {
+  static async create(pool: string = POOL): Promise<Scratch> {
     const store = await Deno.realPath(await Deno.makeTempDir({ prefix: "layerfs zfs-" }));
-    const dataset = `${POOL}/t${crypto.randomUUID().slice(0, 8)}`;
+    const dataset = `${pool}/t${crypto.randomUUID().slice(0, 8)}`;
     const scratch = new Scratch(store, dataset, new ZfsDriver(store, dataset));
     for (const name of ["staging", "containers"]) await Deno.mkdir(`${store}/${name}`);
     await scratch.driver.initialize();

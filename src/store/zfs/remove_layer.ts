@@ -9,6 +9,7 @@ import type { Digest } from "../../oci/digest.ts";
 import type { Removal } from "../driver.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { type DatasetNames, DEFERRED, LAYER_SNAPSHOT } from "./dataset_names.ts";
+import { FOREIGN_PROPERTIES, heldSnapshot, refuseChildren } from "./foreign.ts";
 import {
   destroyDataset,
   mountAgain,
@@ -17,6 +18,7 @@ import {
   unmountDataset,
   VIEW_OPTIONS,
 } from "./mounting.ts";
+import { type Properties, propertiesBelow } from "./properties.ts";
 import { patiently, tryZfs, zfs } from "./zfs.ts";
 import { failureError, type ZfsFailure } from "./zfs_failure.ts";
 
@@ -34,6 +36,8 @@ export async function removeLayer(
 ): Promise<Removal | null> {
   const action = `Cannot remove layer ${chainId}`;
   const dataset = names.layer(chainId);
+  const all = await propertiesBelow([dataset], FOREIGN_PROPERTIES, action);
+  refuseChildren(dataset, all, action);
   const mounted = isMountPoint(view);
   if (mounted) await unmountDataset(dataset, view, action);
   const refuse = async (failure: ZfsFailure) => {
@@ -43,6 +47,12 @@ export async function removeLayer(
   // It loses its name first: a kill leaves litter, and what foreign clones of it need follows it.
   const away = names.deferred();
   const unnamed = await rename(dataset, away);
+  if (unnamed?.kind === "full") {
+    const failure = await destroyInPlace(names, dataset, all, unnamed);
+    if (failure !== null) throw await refuse(failure);
+    removeMountPoint(view);
+    return "removed";
+  }
   if (unnamed !== null && unnamed.kind !== "no-dataset") throw await refuse(unnamed);
   const failure = unnamed === null ? await destroyDataset(away) : null;
   if (failure !== null && !isForeign(names, failure)) {
@@ -58,6 +68,24 @@ export async function removeLayer(
   // Where the clone is one of another snapshot, or has just gone, a later sweep does the rest.
   await zfs(["destroy", "-d", `${away}@${LAYER_SNAPSHOT}`], action, "no-dataset");
   return "deferred";
+}
+
+/**
+ * Where a pool is full, zfs-fuse has no space for a rename; OpenZFS keeps some back. A kill leaves a
+ * dataset without its snapshot, which is no layer any more.
+ *
+ * @param full what the rename gave
+ * @returns why it is still there: the rename has to come first where something foreign uses it
+ */
+async function destroyInPlace(
+  names: DatasetNames,
+  dataset: string,
+  all: Properties,
+  full: ZfsFailure,
+): Promise<ZfsFailure | null> {
+  if (heldSnapshot(dataset, all) !== null) return full;
+  const failure = await destroyDataset(dataset);
+  return failure !== null && isForeign(names, failure) ? full : failure;
 }
 
 /** With patience in both directions: a dataset that could not be destroyed is busy for a moment. */

@@ -13,6 +13,7 @@ import { isMountPoint } from "../mount_point.ts";
 import { mountsBelow } from "../mounts.ts";
 import { removeTree } from "../remove_tree.ts";
 import type { DatasetNames } from "./dataset_names.ts";
+import { FOREIGN_PROPERTIES, refuseChildren } from "./foreign.ts";
 import { NONE } from "./layer_properties.ts";
 import {
   destroyDataset,
@@ -22,7 +23,7 @@ import {
   undone,
   unmountDataset,
 } from "./mounting.ts";
-import { type Properties, propertiesBelow, propertiesOf } from "./properties.ts";
+import { propertiesBelow, propertiesOf } from "./properties.ts";
 import { patiently, tryZfs, zfs } from "./zfs.ts";
 import { isMade, type ZfsFailure } from "./zfs_failure.ts";
 
@@ -94,7 +95,7 @@ export async function removeRootfs(
 ): Promise<boolean> {
   const action = `Cannot remove the root filesystem of container "${id}"`;
   const dataset = names.container(id);
-  const all = await propertiesBelow([dataset], ["type", CLAIM], action);
+  const all = await propertiesBelow([dataset], [...FOREIGN_PROPERTIES, CLAIM], action);
   const properties = all.get(dataset);
   if (properties !== undefined && claim !== undefined && properties.get(CLAIM) !== claim) {
     return true;
@@ -124,7 +125,7 @@ export async function checkReplaceable(
 ): Promise<void> {
   const action = `Cannot replace the root filesystem of container "${id}"`;
   const dataset = names.container(id);
-  const all = await propertiesBelow([dataset], ["type"], action);
+  const all = await propertiesBelow([dataset], FOREIGN_PROPERTIES, action);
   refuseChildren(dataset, all, action);
   const snapshot = [...all.keys()].find((name) => name !== dataset);
   if (snapshot !== undefined) {
@@ -165,17 +166,6 @@ export async function replaceRootfs(
     await rename(other, dataset);
   } else if (all.get(dataset)?.get("mountpoint") === rootfs) return;
   await zfs(["set", `mountpoint=${rootfs}`, dataset], action);
-}
-
-/** Snapshots of a container are views of it, and go with it; what people have made below it is theirs. */
-function refuseChildren(dataset: string, all: Properties, action: string): void {
-  const isOther = (type: string | undefined) => type === "filesystem" || type === "volume";
-  const child = [...all].find(([name, own]) => name !== dataset && isOther(own.get("type")))?.[0];
-  if (child === undefined) return;
-  const state =
-    `dataset "${child}" is below "${dataset}", and not made by layerfs; "zfs rename" it ` +
-    `to another place, or "zfs destroy" it`;
-  throw new LayerfsError("conflict", `${action}: ${state}`, { dataset, child });
 }
 
 /** Removes the mount point, with what was written there while nothing was mounted. */

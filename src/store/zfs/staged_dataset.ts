@@ -11,6 +11,7 @@ import type { RecordedLayer } from "../layer_files.ts";
 import { layerName, type LayerRecord } from "../layer_record.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { type DatasetNames, LAYER_SNAPSHOT } from "./dataset_names.ts";
+import { FOREIGN_PROPERTIES, refuseChildren } from "./foreign.ts";
 import type { LayerIndex } from "./layer_index.ts";
 import { LAYER_PROPERTIES, readRecord, recordOptions } from "./layer_properties.ts";
 import {
@@ -21,7 +22,7 @@ import {
   undone,
   unmountDataset,
 } from "./mounting.ts";
-import { propertiesOf } from "./properties.ts";
+import { propertiesBelow, propertiesOf } from "./properties.ts";
 import { patiently, tryZfs, zfs } from "./zfs.ts";
 import { failureError, isMade } from "./zfs_failure.ts";
 
@@ -142,6 +143,8 @@ export class StagedDataset implements StagedLayer {
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#there) return;
     const action = `Cannot discard layer ${this.#chainId}`;
+    const all = await propertiesBelow([this.#dataset], FOREIGN_PROPERTIES, action);
+    refuseChildren(this.#dataset, all, action);
     if (isMountPoint(this.root)) await unmountDataset(this.#dataset, this.root, action);
     const failure = await destroyDataset(this.#dataset);
     if (failure !== null && failure.kind !== "no-dataset") {

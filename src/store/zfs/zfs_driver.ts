@@ -30,6 +30,7 @@ import { isMountPoint } from "../mount_point.ts";
 import { type ListedMount, mountsBelow } from "../mounts.ts";
 import { createRoots, missingRoot } from "./create_roots.ts";
 import { DatasetNames, DEFERRED, isStagedName, LAYER_SNAPSHOT } from "./dataset_names.ts";
+import { FOREIGN_PROPERTIES, refuseChildren } from "./foreign.ts";
 import { LayerIndex } from "./layer_index.ts";
 import { LAYER_PROPERTIES, readRecord, RECORD_PROPERTIES } from "./layer_properties.ts";
 import {
@@ -255,12 +256,13 @@ export class ZfsDriver implements Driver {
     const { staging: parent } = this.#names;
     const dataset = this.#names.staged(staging);
     const action = `Cannot sweep "${dataset}"`;
-    const asked = ["mountpoint", "mounted", STORE];
-    const all = await propertiesOf([parent, dataset], parent, asked, action);
-    await this.#refuseMissing(all.has(parent), action);
-    this.#ownership.check(all, parent, action);
+    await this.#ownership.verify(parent, action);
+    const asked = [...FOREIGN_PROPERTIES, "mountpoint", "mounted"];
+    const all = await propertiesBelow([dataset], asked, action);
     const properties = all.get(dataset);
+    await this.#refuseMissing(properties !== undefined, action);
     if (properties === undefined) return;
+    refuseChildren(dataset, all, action);
     const place = properties.get("mountpoint") ?? "none";
     const failure = await destroyDataset(dataset);
     if (failure === null) {

@@ -3,20 +3,25 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { must, type Outcome, run, Work } from "../../platform/harness.ts";
 import { stressTests } from "../../platform/stress.ts";
-import { FULL_TMPFS, fullDataset } from "../../platform/stress_full.ts";
+import {
+  type FillableDisk,
+  FULL_TMPFS,
+  fullDataset,
+  fullRemovalTest,
+} from "../../platform/stress_full.ts";
 import { Ground, type StressDriver } from "../../platform/stress_ground.ts";
 import { sharingImages, type StressImage } from "../../platform/stress_images.ts";
+import { SmallPool, smallPoolName } from "../small_pool.ts";
 
 const pool = Deno.env.get("LAYERFS_TEST_POOL");
 
 /** Root dataset of a store: named like its directory. */
-function datasetOf(store: string): string {
-  return `${pool}/${store.slice(store.lastIndexOf("/") + 1)}`;
+function datasetOf(store: string, on = pool): string {
+  return `${on}/${store.slice(store.lastIndexOf("/") + 1)}`;
 }
 
 /** A dataset that was in use a moment ago may need another try. */
-async function destroy(store: string): Promise<void> {
-  const dataset = datasetOf(store);
+async function destroy(dataset: string): Promise<void> {
   let said = "";
   for (let tries = 0; tries < 20; tries++) {
     const { code, stderr } = await run(["zfs", "destroy", "-R", "-f", dataset]);
@@ -27,21 +32,44 @@ async function destroy(store: string): Promise<void> {
   throw new Error(`cannot destroy ${dataset}: ${said}`);
 }
 
-const zfs: StressDriver = {
-  name: "zfs",
-  options: (store) => ["--driver", "zfs", "--dataset", datasetOf(store)],
-  keepsLayers: true,
-  place: (work) => Promise.resolve(work.directory),
-  outside: async (store) => {
-    const dataset = datasetOf(store);
-    const list = ["zfs", "list", "-H", "-r", "-t", "filesystem,snapshot", "-o", "name", dataset];
-    return (await must(list)).split("\n").filter((name) => name !== "");
-  },
-  destroy,
-  ...(pool === undefined ? { skip: "LAYERFS_TEST_POOL names no pool" } : {}),
-};
+/** The driver, with its datasets in a pool. */
+function zfsOn(on: string | undefined): StressDriver {
+  return {
+    name: "zfs",
+    options: (store) => ["--driver", "zfs", "--dataset", datasetOf(store, on)],
+    keepsLayers: true,
+    place: (work) => Promise.resolve(work.directory),
+    outside: async (store) => {
+      const dataset = datasetOf(store, on);
+      const list = ["zfs", "list", "-H", "-r", "-t", "filesystem,snapshot", "-o", "name", dataset];
+      return (await must(list)).split("\n").filter((name) => name !== "");
+    },
+    destroy: (store) => destroy(datasetOf(store, on)),
+    ...(pool === undefined ? { skip: "LAYERFS_TEST_POOL names no pool" } : {}),
+  };
+}
+
+/** A pool that is full, so that ZFS itself has no space left. */
+function fullPool(name: string): FillableDisk {
+  return {
+    name: "pool",
+    unit: 400_000,
+    holdsStore: false,
+    space: async (work) => {
+      const small = await SmallPool.create(name);
+      work.defer(() => small[Symbol.asyncDispose]());
+      return { path: work.directory, leave: () => small.fill(), restore: () => small.empty() };
+    },
+  };
+}
+
+const zfs = zfsOn(pool);
 
 stressTests(zfs, 200, [FULL_TMPFS, fullDataset(datasetOf)]);
+
+const SMALL = smallPoolName();
+
+fullRemovalTest(zfsOn(SMALL), fullPool(SMALL));
 
 /** Registers a test with a store and two images. */
 function test(
