@@ -48,7 +48,8 @@ export function containerTops(store: Store): Digest[] {
     throw new LayerfsError(
       "storage",
       `Cannot tell what container "${id}" needs: "${name}" leads to no bundle with a ` +
-        `"${RECORD_FILE}"; mount the filesystem that it is on, or remove "${name}" if it is gone`,
+        `"${RECORD_FILE}"; mount the filesystem that it is on, and run layerfs fsck --repair, ` +
+        "which gives a root filesystem its record",
       { id },
     );
   }

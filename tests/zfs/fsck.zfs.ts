@@ -1,9 +1,10 @@
 /** What fsck finds on ZFS, and what it mends: nothing that somebody may want is lost. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { removeUnused } from "../../src/container/gc.ts";
 import { mount, unmount } from "../../src/container/mount.ts";
 import { isMountPoint } from "../../src/store/mount_point.ts";
-import { Ground } from "./ground.ts";
+import { Ground, refusal } from "./ground.ts";
 import { datasets, zfs } from "./harness.ts";
 
 for (const place of ["store", "elsewhere"]) {
@@ -82,6 +83,21 @@ Deno.test("fsck: a root filesystem gets its record back", async () => {
   assertEquals(await ground.problems(false), []);
   for (const [id] of places) await ground.remove(id);
   assertEquals((await datasets(`${ground.dataset}/containers`)).length, 1);
+});
+
+Deno.test("gc: a bundle without a record is for fsck to mend, and not for hands to remove", async () => {
+  await using ground = new Ground();
+  const rootfs = await ground.container("web");
+  await Deno.writeTextFile(`${rootfs}/own`, "mine");
+  await Deno.remove(`${rootfs}/../layerfs.json`);
+  const collect = () => removeUnused({ ...ground.work, dryRun: false });
+  const error = await refusal(collect);
+  assertStringIncludes(error.message, 'what container "web" needs');
+  assertStringIncludes(error.message, "layerfs fsck --repair");
+  assert(!/\bremove\b/.test(error.message), error.message);
+  assertEquals(await ground.problems(true), ["missing-record web repaired"]);
+  assertEquals((await collect()).layers, []);
+  assertEquals(await Deno.readTextFile(`${rootfs}/own`), "mine");
 });
 
 Deno.test("fsck: a root filesystem in the bundle of another container gets no record there", async () => {
