@@ -9,6 +9,7 @@ import { getLayer } from "../../container/layers.ts";
 import { findSubject, isName } from "../../container/subject.ts";
 import type { Context, Input, Outcome } from "../context.ts";
 import { type RegistryAccess, registryAccess } from "../registry_access.ts";
+import { imageHost } from "../registry_host.ts";
 import type { SPECS } from "../specs.ts";
 
 /** Shows an image, a container or a layer as JSON, with `--json` and without. */
@@ -17,7 +18,7 @@ export async function inspect(
   context: Context,
 ): Promise<Outcome> {
   const { platform } = values;
-  const { registry } = registryAccess(values, context);
+  const { registry } = registryAccess(values, context, () => imageHost(operands[0] ?? ""));
   const document = await find(operands[0] ?? "", { platform, registry }, context);
   return { document, text: JSON.stringify(document, null, 2) + "\n" };
 }
