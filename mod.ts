@@ -133,7 +133,11 @@ export type { UploadOptions } from "./src/registry/upload.ts";
 export { Credentials } from "./src/registry/credentials.ts";
 export { loadRegistrySettings, REGISTRY_VARIABLES } from "./src/registry/settings.ts";
 export { parseCredentials } from "./src/registry/settings.ts";
-export type { CertificateDirectories, RegistryOptions } from "./src/registry/settings.ts";
+export type {
+  CertificateDirectories,
+  HostCredentials,
+  RegistryOptions,
+} from "./src/registry/settings.ts";
 export type { RegistryMachine, RegistrySettings } from "./src/registry/settings.ts";
 export type { Mirror, MirrorUse, RegistryEntry } from "./src/registry/registries_conf.ts";
 export type { Timing } from "./src/registry/timing.ts";

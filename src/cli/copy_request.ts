@@ -8,17 +8,16 @@ import { parsePlatform } from "../oci/platform.ts";
 import type { CopiedImage, CopyOptions } from "../transfer/copy.ts";
 import { chooseOne } from "./choose_one.ts";
 import type { Context, Outcome } from "./context.ts";
-import { registryAccess, type RegistryValues } from "./registry_access.ts";
 import { formatBytes } from "./style.ts";
 
 /** Values of the options of `copy` and `push`. */
-interface CopyValues extends RegistryValues {
+interface CopyValues {
   readonly all: boolean;
   readonly platform: string | undefined;
 }
 
 /**
- * What `copy` and `push` hand on, but for the two references.
+ * What `copy` and `push` hand on, but for the two references and how registries are reached.
  *
  * @throws {LayerfsError} `usage`
  */
@@ -30,7 +29,6 @@ export function copyRequest(
   const { all, platform } = values;
   const { signal, onProgress } = context;
   return {
-    ...registryAccess(values, context),
     store: context.store,
     engine: context.globals["digest-engine"] ?? "wasm",
     all,

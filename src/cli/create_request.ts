@@ -24,6 +24,7 @@ import { storageError } from "../system_error.ts";
 import type { Context, Input, Outcome } from "./context.ts";
 import type { Io } from "./io.ts";
 import { pullAccess } from "./registry_access.ts";
+import { imageHost } from "./registry_host.ts";
 import type { Values } from "./spec.ts";
 import type { SPECS } from "./specs.ts";
 import { formatBytes, formatDuration } from "./style.ts";
@@ -51,7 +52,7 @@ export function createRequest(
   return {
     ...Object.fromEntries(given),
     ...context.store(),
-    ...pullAccess(values, context),
+    ...pullAccess(values, context, () => image === undefined ? null : imageHost(image)),
     keepBlobs: values["keep-blobs"],
     overrides,
     command,

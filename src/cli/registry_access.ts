@@ -4,10 +4,7 @@
  * @module
  */
 
-import { LayerfsError } from "../errors.ts";
-import { parseReference } from "../oci/reference.ts";
-import type { Credentials } from "../registry/credentials.ts";
-import type { RegistryOptions, RegistrySettings } from "../registry/settings.ts";
+import type { HostCredentials, RegistryOptions, RegistrySettings } from "../registry/settings.ts";
 import type { PullPolicy } from "../source/name_source.ts";
 import type { Context } from "./context.ts";
 import type { Values } from "./spec.ts";
@@ -22,19 +19,31 @@ export interface RegistryAccess {
   readonly registry: () => Promise<RegistrySettings>;
 }
 
-/** From the options of a command to what sources and destinations take. */
-export function registryAccess(values: RegistryValues, context: Context): RegistryAccess {
+/** Gives the registry that `--creds` is for; null where the command line names none. */
+export type HostOfCredentials = () => string | null;
+
+/**
+ * From the options of a command to what sources and destinations take.
+ *
+ * @param host called when registries are first asked for
+ */
+export function registryAccess(
+  values: RegistryValues,
+  context: Context,
+  host: HostOfCredentials,
+): RegistryAccess {
   let settings: Promise<RegistrySettings> | undefined;
-  return { registry: () => settings ??= registrySettings(values, context) };
+  return { registry: () => settings ??= registrySettings(values, context, host) };
 }
 
 /** The same for a command with `--pull`. */
 export function pullAccess(
   values: RegistryValues & { readonly pull: PullPolicy | undefined },
   context: Context,
+  host: HostOfCredentials,
 ): RegistryAccess & { readonly pull?: PullPolicy } {
   const { pull } = values;
-  return { ...registryAccess(values, context), ...(pull === undefined ? {} : { pull }) };
+  return { ...registryAccess(values, context, host), ...(pull === undefined ? {} : { pull }) };
 }
 
 /**
@@ -45,51 +54,34 @@ export function pullAccess(
 export async function registrySettings(
   values: Partial<RegistryValues>,
   { io }: Context,
+  host: HostOfCredentials = () => null,
 ): Promise<RegistrySettings> {
   const { loadRegistrySettings, REGISTRY_VARIABLES } = await import("../registry/settings.ts");
   const { authfile, creds } = values;
   const certDir = values["cert-dir"];
   const tlsVerify = values["tls-verify"];
+  const at = creds === undefined ? null : host();
   const options: RegistryOptions = {
     ...(tlsVerify === undefined ? {} : { tlsVerify: tlsVerify === "true" }),
     ...(certDir === undefined ? {} : { certDir }),
     ...(authfile === undefined ? {} : { authFile: authfile }),
-    ...(creds === undefined ? {} : { credentials: await credentialsOf(creds, io.readSecret) }),
+    ...(creds === undefined || at === null
+      ? {}
+      : { credentials: await credentialsOf(creds, at, io.readSecret) }),
   };
   return await loadRegistrySettings(options, io.env(REGISTRY_VARIABLES), { uid: io.uid() });
 }
 
-/**
- * The registry that an operand names, such as "docker.io" or "localhost:5000".
- *
- * @throws {LayerfsError} `usage`
- */
-export function registryHost(typed: string): string {
-  const host = hostOrNull(typed);
-  if (host === typed || (host !== null && typed === "index.docker.io")) return host;
-  throw new LayerfsError(
-    "usage",
-    `Cannot use "${typed}" as a registry: it is not HOST or HOST:PORT, such as docker.io`,
-    { registry: typed },
-  );
-}
-
-function hostOrNull(typed: string): string | null {
-  try {
-    const reference = parseReference(`docker://${typed}/x`);
-    return reference.transport === "docker" ? reference.host : null;
-  } catch (error) {
-    // It speaks of a reference that nobody has typed.
-    if (error instanceof LayerfsError) return null;
-    throw error;
-  }
-}
-
 /** A password on the command line is the user's choice: others of the machine can see it there. */
-async function credentialsOf(creds: string, ask: (prompt: string) => string): Promise<Credentials> {
+async function credentialsOf(
+  creds: string,
+  host: string,
+  ask: (prompt: string) => string,
+): Promise<HostCredentials> {
   const { Credentials } = await import("../registry/credentials.ts");
   const { parseCredentials } = await import("../registry/settings.ts");
-  return creds.includes(":")
+  const credentials = creds.includes(":")
     ? parseCredentials(creds)
-    : Credentials.password(creds, ask(`Password of ${creds}: `));
+    : Credentials.password(creds, ask(`Password of ${creds} at ${host}: `));
+  return { host, credentials };
 }

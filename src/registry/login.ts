@@ -39,7 +39,8 @@ export async function login(
   { signal, timing }: LoginOptions = {},
 ): Promise<CredentialPlace> {
   const file = loginFile(settings);
-  await using client = RegistryClient.forHost(host, { ...settings, credentials }, timing);
+  const asked = { ...settings, credentials: { host, credentials } };
+  await using client = RegistryClient.forHost(host, asked, timing);
   await client.ping(signal);
   const kept = await readAuthFile(file);
   const helper = kept === null ? null : helperFor(kept, host);

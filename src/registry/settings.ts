@@ -23,6 +23,14 @@ import { Credentials } from "./credentials.ts";
 import { mergeEntries, parseRegistriesConf, type RegistryEntry } from "./registries_conf.ts";
 import { listSettings, readSettingsFile } from "./settings_file.ts";
 
+/** Credentials, and the only registry that they may go to. */
+export interface HostCredentials {
+  /** Host and perhaps port; "docker.io" for Docker Hub. */
+  readonly host: string;
+  /** Who to be there. */
+  readonly credentials: Credentials;
+}
+
 /** What the command line says. */
 export interface RegistryOptions {
   /** `--tls-verify`; undefined leaves it to registries.conf. */
@@ -31,8 +39,8 @@ export interface RegistryOptions {
   readonly certDir?: string;
   /** `--authfile`. */
   readonly authFile?: string;
-  /** `--creds`, for every registry. */
-  readonly credentials?: Credentials;
+  /** `--creds`, for one registry. */
+  readonly credentials?: HostCredentials;
 }
 
 /** The only directory of certificates, or those that have one for each host, in order. */
@@ -60,8 +68,8 @@ export interface RegistrySettings {
   readonly authFiles: readonly string[];
   /** Whether the first one was named, so that it must be there. */
   readonly authFileNamed: boolean;
-  /** Whom to be, whatever the files say. */
-  readonly credentials?: Credentials;
+  /** Whom to be at one registry, whatever the files say; its mirrors are others. */
+  readonly credentials?: HostCredentials;
 }
 
 /** Variables that {@linkcode loadRegistrySettings} looks at. */
@@ -147,7 +155,7 @@ export async function findCredentials(
   repository: string,
   signal?: AbortSignal,
 ): Promise<Credentials | null> {
-  if (settings.credentials !== undefined) return settings.credentials;
+  if (settings.credentials?.host === host) return settings.credentials.credentials;
   for (const path of settings.authFiles) {
     const file = await readAuthFile(path);
     if (file === null) {

@@ -24,6 +24,8 @@ export interface CopyOptions extends ImageChoice, Omit<SourcePlaces, "store">, T
   readonly destination: string;
   /** The store of bare names; asked for where one of the references is such. */
   readonly store: () => StoreOptions;
+  /** Gives what is known of the registry that the image goes to; as `registry` where it is absent. */
+  readonly destinationRegistry?: SourcePlaces["registry"];
   /** An image whose layers are left out, as the other side has it. */
   readonly layersMissingFrom?: string;
 }
@@ -72,7 +74,7 @@ export async function copyImage(options: CopyOptions): Promise<CopiedImage> {
   const sink = openSink(destination, {
     store,
     from: source.transport === "store" ? places.store : undefined,
-    registry: options.registry ?? ANONYMOUS,
+    registry: options.destinationRegistry ?? options.registry ?? ANONYMOUS,
     annotations: delta.annotations,
   });
   const { copied, reused, warnings } = await sink.write(delta.graph, options);

@@ -45,9 +45,10 @@ async function clientFor(
 }
 
 function optionsFor(registry: RegistryServer, options: RegistryServerOptions): RegistryOptions {
+  const credentials = Credentials.password(USER.name, USER.password);
   return {
     ...(options.tls ? { certDir: registry.certificates } : { tlsVerify: false }),
-    ...(options.user ? { credentials: Credentials.password(USER.name, USER.password) } : {}),
+    ...(options.user ? { credentials: { host: registry.host, credentials } } : {}),
   };
 }
 

@@ -3,16 +3,20 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
 import { RegistryClient } from "../../src/registry/client.ts";
+import type { Credentials } from "../../src/registry/credentials.ts";
 import type { RegistryEntry } from "../../src/registry/registries_conf.ts";
 import type { RegistrySettings } from "../../src/registry/settings.ts";
 import { CERTIFICATES, type FaultyRegistry } from "./faulty_registry.ts";
 import type { Timing } from "../../src/registry/timing.ts";
 
+/** Settings without credentials of a command line. */
+type Machine = Omit<RegistrySettings, "credentials">;
+
 /** Settings that name some hosts insecure, and nothing else. */
 export function settingsFor(
   insecure: readonly string[],
-  more: Partial<RegistrySettings> = {},
-): RegistrySettings {
+  more: Partial<Machine> = {},
+): Machine {
   return {
     registries: insecure.map(insecureEntry),
     certificates: { below: [] },
@@ -43,18 +47,25 @@ export class TestClock {
   };
 }
 
+/** Settings of a client; the credentials are for its registry. */
+interface ClientSettings extends Partial<Machine> {
+  readonly credentials?: Credentials;
+}
+
 /** A client for `team/app` of a registry. */
 export function clientFor(
   registry: FaultyRegistry,
-  more: Partial<RegistrySettings> = {},
+  { credentials, ...more }: ClientSettings = {},
   timing: Partial<Timing> = new TestClock().timing,
 ): RegistryClient {
-  const image = { host: registry.host, repository: "team/app", tag: "latest" };
-  return RegistryClient.open(image, { ...reaching(registry), ...more }, timing);
+  const { host } = registry;
+  const image = { host, repository: "team/app", tag: "latest" };
+  const own = credentials === undefined ? {} : { credentials: { host, credentials } };
+  return RegistryClient.open(image, { ...reaching(registry), ...more, ...own }, timing);
 }
 
 /** Settings with which a registry can be reached. */
-export function reaching({ host, wire }: FaultyRegistry): RegistrySettings {
+export function reaching({ host, wire }: FaultyRegistry): Machine {
   return wire === "https"
     ? settingsFor([], { certificates: { only: CERTIFICATES } })
     : settingsFor([host]);

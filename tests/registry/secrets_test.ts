@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Credentials } from "../../src/registry/credentials.ts";
 import { login, logout } from "../../src/registry/login.ts";
-import { findCredentials } from "../../src/registry/settings.ts";
+import { findCredentials, type RegistrySettings } from "../../src/registry/settings.ts";
 import { type Asked, FaultyRegistry } from "./faulty_registry.ts";
 import { clientFor, pattern, settingsFor, TestClock } from "./harness.ts";
 
@@ -111,6 +111,11 @@ for (const [name, answer] of Object.entries(ANSWERS)) {
   }
 }
 
+const bound = (credentials: Credentials): RegistrySettings => ({
+  ...settingsFor([]),
+  credentials: { host: "r.io", credentials },
+});
+
 Deno.test("credentials show nothing but the user's name", () => {
   for (
     const credentials of [
@@ -119,7 +124,7 @@ Deno.test("credentials show nothing but the user's name", () => {
     ]
   ) {
     assertClean(credentials);
-    assertClean({ credentials, settings: settingsFor([], { credentials }) });
+    assertClean({ credentials, settings: bound(credentials) });
   }
 });
 

@@ -127,9 +127,13 @@ Deno.test("files of credentials are found in their order", async () => {
     environment.set("REGISTRY_AUTH_FILE", `${directory}/none.json`);
     const none = await loadRegistrySettings({}, environment, machine);
     assertEquals((await failureOf(() => findCredentials(none, "1.io", "a"))).code, "not-found");
-    const credentials = parseCredentials("me:a:b");
+    environment.delete("REGISTRY_AUTH_FILE");
+    const credentials = { host: "1.io", credentials: parseCredentials("me:a:b") };
     const given = await loadRegistrySettings({ credentials }, environment, machine);
     assertEquals(shown(await findCredentials(given, "1.io", "a")), "me:a:b");
+    // They are for one registry: another one has what the files say.
+    assertEquals(shown(await findCredentials(given, "2.io", "a")), "user:x");
+    assertEquals(await findCredentials(given, "1.io:443", "a"), null);
     const number = await loadRegistrySettings({}, new Map(), { ...machine, uid: 7 });
     assertEquals(number.authFiles, ["/run/containers/7/auth.json"]);
   });

@@ -7,6 +7,7 @@
 import { commitContainer } from "../../container/commit.ts";
 import { fullName } from "../../container/images.ts";
 import { formatPlatform } from "../../oci/platform.ts";
+import { containerHost } from "../container_host.ts";
 import type { Context, Input, Outcome } from "../context.ts";
 import { registryAccess } from "../registry_access.ts";
 import { sourceDate } from "../source_date.ts";
@@ -22,9 +23,10 @@ export async function commit(
   const [id = "", name = ""] = operands;
   const { author, message, change: changes } = values;
   const epoch = sourceDate(context.io);
+  const work = storeWork(context);
   const committed = await commitContainer({
-    ...storeWork(context),
-    ...registryAccess(values, context),
+    ...work,
+    ...registryAccess(values, context, () => containerHost(work.store, id)),
     id,
     name,
     author,

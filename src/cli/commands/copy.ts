@@ -6,8 +6,9 @@
 
 import { copyImage } from "../../transfer/copy.ts";
 import type { Context, Input, Outcome } from "../context.ts";
-import type { SPECS } from "../specs.ts";
+import { copyAccess } from "../copy_access.ts";
 import { copyOutcome, copyRequest } from "../copy_request.ts";
+import type { SPECS } from "../specs.ts";
 
 /** Copies an image from anywhere to anywhere and prints its digest. */
 export async function copy(
@@ -19,6 +20,7 @@ export async function copy(
   return copyOutcome(
     await copyImage({
       ...copyRequest(values, context),
+      ...copyAccess(values, context, { source, destination, base: layersMissingFrom }),
       source,
       destination,
       ...(layersMissingFrom === undefined ? {} : { layersMissingFrom }),

@@ -15,6 +15,7 @@ import { getLayer, type LayerRow } from "../../container/layers.ts";
 import { findSubject, isName } from "../../container/subject.ts";
 import type { Context, Input, Outcome } from "../context.ts";
 import { type RegistryAccess, registryAccess } from "../registry_access.ts";
+import { imageHost } from "../registry_host.ts";
 import type { SPECS } from "../specs.ts";
 
 /** Shows an image, a container or a layer as JSON, with `--json` and without. */
@@ -23,7 +24,7 @@ export async function inspect(
   context: Context,
 ): Promise<Outcome> {
   const { platform } = values;
-  const { registry } = registryAccess(values, context);
+  const { registry } = registryAccess(values, context, () => imageHost(operands[0] ?? ""));
   const document = await find(operands[0] ?? "", { platform, registry }, context);
   const warnings = "warnings" in document ? document.warnings : undefined;
   return {

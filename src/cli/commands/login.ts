@@ -8,7 +8,8 @@ import { LayerfsError } from "../../errors.ts";
 import { Credentials } from "../../registry/credentials.ts";
 import { login as logIn } from "../../registry/login.ts";
 import type { Context, Input, Outcome } from "../context.ts";
-import { registryHost, registrySettings } from "../registry_access.ts";
+import { registrySettings } from "../registry_access.ts";
+import { registryHost } from "../registry_host.ts";
 import type { SPECS } from "../specs.ts";
 
 /** Checks credentials with a registry, keeps them and prints where. */

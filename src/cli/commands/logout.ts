@@ -6,7 +6,8 @@
 
 import { logout as logOut } from "../../registry/login.ts";
 import type { Context, Input, Outcome } from "../context.ts";
-import { registryHost, registrySettings } from "../registry_access.ts";
+import { registrySettings } from "../registry_access.ts";
+import { registryHost } from "../registry_host.ts";
 import type { SPECS } from "../specs.ts";
 
 /** Removes credentials and prints the registry that they were for. */

@@ -10,6 +10,7 @@ import { formatPlatform } from "../../oci/platform.ts";
 import { chooseOne } from "../choose_one.ts";
 import type { Context, Input, Outcome } from "../context.ts";
 import { pullAccess } from "../registry_access.ts";
+import { imageHost } from "../registry_host.ts";
 import type { SPECS } from "../specs.ts";
 import { storeWork } from "../store_work.ts";
 import { formatBytes } from "../style.ts";
@@ -23,7 +24,7 @@ export async function pull(
   const pulled = await pullImage({
     ...storeWork(context),
     image: operands[0] ?? "",
-    ...pullAccess(values, context),
+    ...pullAccess(values, context, () => imageHost(operands[0] ?? "")),
     as: values.as,
     all: values.all,
     platform: values.platform,

@@ -7,8 +7,10 @@
 import { rebaseContainer } from "../../container/rebase.ts";
 import { printable } from "../../errors.ts";
 import { chooseOne } from "../choose_one.ts";
+import { containerHost } from "../container_host.ts";
 import type { Context, Input, Outcome } from "../context.ts";
 import { registryAccess } from "../registry_access.ts";
+import { imageHost } from "../registry_host.ts";
 import type { SPECS } from "../specs.ts";
 import { storeWork } from "../store_work.ts";
 
@@ -19,9 +21,11 @@ export async function rebase(
 ): Promise<Outcome> {
   const settlement = chooseOne(values, ["ours", "theirs", "fail"]) ?? "fail";
   const [id = "", image = ""] = operands;
+  const work = storeWork(context);
+  const host = () => imageHost(image) ?? containerHost(work.store, id);
   const result = await rebaseContainer({
-    ...storeWork(context),
-    ...registryAccess(values, context),
+    ...work,
+    ...registryAccess(values, context, host),
     id,
     image,
     settlement,

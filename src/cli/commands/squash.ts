@@ -9,6 +9,7 @@ import { squash as squashImage } from "../../container/squash.ts";
 import { formatPlatform } from "../../oci/platform.ts";
 import type { Context, Input, Outcome } from "../context.ts";
 import { registryAccess } from "../registry_access.ts";
+import { imageHost } from "../registry_host.ts";
 import type { SPECS } from "../specs.ts";
 import { sourceDate } from "../source_date.ts";
 import { storeWork } from "../store_work.ts";
@@ -23,7 +24,7 @@ export async function squash(
   const epoch = sourceDate(context.io);
   const work = {
     ...storeWork(context),
-    ...registryAccess(values, context),
+    ...registryAccess(values, context, () => imageHost(image)),
     epoch,
     platform: values.platform,
   };

@@ -7,6 +7,7 @@
 import { unmount as unmountSubject } from "../../container/mount.ts";
 import type { Context, Input, Outcome } from "../context.ts";
 import { registryAccess } from "../registry_access.ts";
+import { imageHost } from "../registry_host.ts";
 import type { SPECS } from "../specs.ts";
 import { storeWork } from "../store_work.ts";
 
@@ -18,7 +19,7 @@ export async function unmount(
   const subject = operands[0] ?? "";
   await unmountSubject({
     ...storeWork(context),
-    ...registryAccess(values, context),
+    ...registryAccess(values, context, () => imageHost(subject)),
     platform: values.platform,
   }, subject);
   return { document: { unmounted: subject }, text: `${subject}\n` };

@@ -8,6 +8,7 @@ import { exitStatus } from "../../errors.ts";
 import { validateImage } from "../../validate/validate.ts";
 import type { Context, Input, Outcome } from "../context.ts";
 import { registryAccess } from "../registry_access.ts";
+import { imageHost } from "../registry_host.ts";
 import type { SPECS } from "../specs.ts";
 import { formatTable } from "../table.ts";
 
@@ -24,7 +25,7 @@ export async function validate(
   const document = await validateImage(
     operands[0] ?? "",
     context.globals["digest-engine"],
-    registryAccess(values, context),
+    registryAccess(values, context, () => imageHost(operands[0] ?? "")),
   );
   const { points, valid } = document;
   const shown = context.globals.quiet

@@ -5,7 +5,7 @@
  */
 
 import { command, flag, text } from "../spec.ts";
-import { IMAGE_HELP, PLATFORM, PULL, REGISTRY_OPTIONS } from "./options.ts";
+import { IMAGE_HELP, PLATFORM, PULL, REGISTRY_OPTIONS, SIDE_OPTIONS } from "./options.ts";
 
 const pull = command({
   summary: "Copy an image into the store",
@@ -58,10 +58,13 @@ digest. Archives are new files. Where an image is there for several platforms, t
 machine is copied, unless --all or --platform says otherwise.
 
 With --layers-missing-from, the layers that another image has are left out: the result, an oci: \
-directory or archive, is a delta, which is copied to where the other image is.`,
+directory or archive, is a delta, which is copied to where the other image is.
+
+Credentials go to one registry only: from one registry to another, give --src-creds and --dest-creds, or log in to both.`,
   operands: { usage: ["SOURCE DESTINATION"], min: 2, max: 2, completes: "image" },
   options: {
     ...COPY_OPTIONS,
+    ...SIDE_OPTIONS,
     "layers-missing-from": text("IMAGE", "leave out the layers of an image that is there already", {
       completes: "image",
     }),
@@ -70,6 +73,7 @@ directory or archive, is a delta, which is copied to where the other image is.`,
   examples: [
     "copy --all docker://alpine oci:images:alpine",
     "copy app:1.2 docker-archive:app.tar:app:1.2",
+    "copy --src-creds me --dest-creds you docker://a.example/app docker://b.example/app",
     "copy --layers-missing-from app:1.1 app:1.2 oci-archive:update.tar:1.2",
   ],
 });

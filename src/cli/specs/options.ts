@@ -31,17 +31,29 @@ export const PLATFORM = text(
   "platform to choose, where the image has several",
 );
 
+const tlsVerify = (help: string) => choice(["true", "false"], help);
+const certDir = (help: string) => text("DIR", help, { completes: "directory" });
+const creds = (help: string) => text("USER[:PASSWORD]", help);
+
 /** Options of the commands that may reach a registry. */
 export const REGISTRY_OPTIONS = {
-  "tls-verify": choice(["true", "false"], "whether to check the certificates of registries"),
-  "cert-dir": text("DIR", "certificates for registries (*.crt, *.cert, *.key)", {
-    completes: "directory",
-  }),
+  "tls-verify": tlsVerify("whether to check the certificates of registries"),
+  "cert-dir": certDir("certificates for registries (*.crt, *.cert, *.key)"),
   authfile: text("FILE", "file with the credentials for registries", {
     completes: "file",
     env: "REGISTRY_AUTH_FILE",
   }),
-  creds: text("USER[:PASSWORD]", "credentials for the registry; asked for where not given"),
+  creds: creds("credentials for the registry; asked for where not given"),
+};
+
+/** Options of `copy` for one of its two registries; each overrules the one without "src-" or "dest-". */
+export const SIDE_OPTIONS = {
+  "src-tls-verify": tlsVerify("whether to check the certificate of the source's registry"),
+  "src-cert-dir": certDir("certificates for the source's registry"),
+  "src-creds": creds("credentials for the source's registry"),
+  "dest-tls-verify": tlsVerify("whether to check the certificate of the destination's registry"),
+  "dest-cert-dir": certDir("certificates for the destination's registry"),
+  "dest-creds": creds("credentials for the destination's registry"),
 };
 
 /** When a registry is asked for the image of a bare name. */
