@@ -18,6 +18,7 @@ import { ImageStore } from "./images.ts";
 import { LayerFS } from "./layerfs.ts";
 import { stackOf } from "./layer_stack.ts";
 import { layerName, type StoredLayer } from "./layer_record.ts";
+import { Refusals } from "./refusals.ts";
 import { deadStaging } from "./staging.ts";
 import type { Store } from "./store.ts";
 
@@ -46,11 +47,12 @@ export interface CollectOptions {
 }
 
 /**
- * Removes what nothing needs.
+ * Removes what nothing needs. One that cannot be removed stops no other one: it is thrown at the end.
  *
  * @param store opened exclusively; for a dry run, opened to read
  * @param containerTops ChainIDs of the layers that containers are clones of
- * @throws {LayerfsError} `storage` where it cannot be told what is needed
+ * @throws {LayerfsError} `storage` where it cannot be told what is needed; `busy`, `conflict`,
+ * `storage` where something stays, of which the data has all `failures`
  */
 export async function collectGarbage(
   store: Store,
@@ -60,10 +62,11 @@ export async function collectGarbage(
   const strays = await store.driver.listStraysBesideLayers();
   const litter = litterOf(store, strays.staging);
   const litterBytes = await bytesOf(store, litter);
+  const refusals = new Refusals();
   if (!dryRun) {
     await store.sweep();
     for (const name of strays.staging.filter((name) => litter.includes(name))) {
-      await sweepStray(store, name);
+      await sweepStray(store, name, refusals);
     }
   }
   const images = new ImageStore(store.path);
@@ -83,8 +86,11 @@ export async function collectGarbage(
   if (store.driver.rootfsNeedsLayers) requireStacks(layers, tops);
   const unused = unusedLayers(layers, [...roots.chainIds, ...tops]);
   const blobs = images.blobs.list().filter(({ digest }) => !roots.blobs.has(digest));
-  const deferred = dryRun ? [] : await removeAll(store, images, { unused, blobs, signal });
+  const deferred = dryRun
+    ? []
+    : await removeAll(store, images, { unused, blobs, signal, refusals });
   const left = dryRun ? [] : litterOf(store, (await store.driver.listStraysBesideLayers()).staging);
+  refusals.throwFirst();
   return {
     dryRun,
     layers: unused.map(({ chainId }) => chainId),
@@ -99,19 +105,27 @@ export async function collectGarbage(
 async function removeAll(
   store: Store,
   images: ImageStore,
-  { unused, blobs, signal }: {
+  { unused, blobs, signal, refusals }: {
     readonly unused: readonly StoredLayer[];
     readonly blobs: readonly StoredBlob[];
     readonly signal: AbortSignal;
+    readonly refusals: Refusals;
   },
 ): Promise<Digest[]> {
   const layerfs = new LayerFS(store);
   const deferred: Digest[] = [];
-  for (const { chainId } of unused) {
+  /** Of layers that stay: those below them must. */
+  const parents = new Set<Digest | null>();
+  for (const { chainId, parent } of unused) {
     if (signal.aborted) throw new LayerfsError("interrupted", "Cannot remove layers: interrupted");
-    if (await layerfs.removeLayer(chainId) === "deferred") deferred.push(chainId);
+    const isGone = !parents.has(chainId) && await refusals.attempt(`layer ${chainId}`, async () => {
+      if (await layerfs.removeLayer(chainId) === "deferred") deferred.push(chainId);
+    });
+    if (!isGone) parents.add(parent);
   }
-  for (const { digest } of blobs) images.blobs.remove(digest);
+  for (const { digest } of blobs) {
+    await refusals.attempt(`blob ${digest}`, () => images.blobs.remove(digest));
+  }
   const kept = (await store.driver.listLayers()).map(({ chainId }) => layerName(chainId));
   removeRest(`${store.path}/skeletons`, new Set(kept));
   removeEmpty(`${store.path}/views`);
@@ -121,12 +135,14 @@ async function removeAll(
 }
 
 /** What is in use stays, for a later time. */
-async function sweepStray(store: Store, name: string): Promise<void> {
-  try {
-    await store.driver.sweep(name);
-  } catch (error) {
-    if (!(error instanceof LayerfsError) || error.code !== "busy") throw error;
-  }
+async function sweepStray(store: Store, name: string, refusals: Refusals): Promise<void> {
+  await refusals.attempt(`litter ${name}`, async () => {
+    try {
+      await store.driver.sweep(name);
+    } catch (error) {
+      if (!(error instanceof LayerfsError) || error.code !== "busy") throw error;
+    }
+  });
 }
 
 /** Tops of containers whose making or removal died and could not be swept. */

@@ -10,6 +10,7 @@ import { errnoName, storageError } from "../../system_error.ts";
 import { describeHolders, holdersOf } from "../holders.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { mountsBelow } from "../mounts.ts";
+import { containerId, type DatasetNames } from "./dataset_names.ts";
 import { propertiesOf } from "./properties.ts";
 import { patiently, tryZfs } from "./zfs.ts";
 import { failureError, type ZfsFailure } from "./zfs_failure.ts";
@@ -109,9 +110,11 @@ export async function destroyDataset(dataset: string): Promise<ZfsFailure | null
 /**
  * A failure to destroy or to move a dataset as an error that says who is in the way.
  *
+ * @param names of the store's datasets: of these, nobody is told to destroy one by hand
  * @param place where the dataset is, or was, mounted
  */
 export async function refusalError(
+  names: DatasetNames,
   failure: ZfsFailure,
   dataset: string,
   place: string,
@@ -123,8 +126,22 @@ export async function refusalError(
   const [first = "?", ...more] = dependents;
   const others = more.length === 0 ? "" : ` and ${more.length} more`;
   const state = `dataset "${first}"${others} depends on a snapshot of "${dataset}"; ` +
-    `destroy it, or "zfs promote" it`;
+    adviceAbout(first, names);
   return new LayerfsError("conflict", `${action}: ${state}`, { dataset, dependent: first });
+}
+
+/** What to do about a dataset that is in the way. */
+function adviceAbout(dependent: string, { layers, containers, staging }: DatasetNames): string {
+  const isBelow = (place: string) => dependent.startsWith(`${place}/`);
+  if (isBelow(layers)) return 'that is a layer of this store; run "layerfs fsck --repair"';
+  if (isBelow(containers)) {
+    // Or a snapshot of it.
+    const [name = ""] = dependent.slice(containers.length + 1).split("@");
+    return `that is a container of this store; "layerfs rm ${containerId(name)}"`;
+  }
+  return isBelow(staging)
+    ? 'that is a rest of this store; "layerfs fsck" says of what'
+    : 'destroy it, or "zfs promote" it';
 }
 
 /**

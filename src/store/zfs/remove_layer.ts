@@ -41,7 +41,7 @@ export async function removeLayer(
   const mounted = isMountPoint(view);
   if (mounted) await unmountDataset(dataset, view, action);
   const refuse = async (failure: ZfsFailure) => {
-    const refusal = await refusalError(failure, dataset, view, action);
+    const refusal = await refusalError(names, failure, dataset, view, action);
     return mounted ? await mountAgain(dataset, view, refusal, VIEW_OPTIONS) : refusal;
   };
   // It loses its name first: a kill leaves litter, and what foreign clones of it need follows it.

@@ -64,7 +64,7 @@ export async function createRootfs(
   } catch (error) {
     throw await undone(error, async () => {
       const left = await destroyDataset(dataset);
-      if (left !== null) throw await refusalError(left, dataset, rootfs, action);
+      if (left !== null) throw await refusalError(names, left, dataset, rootfs, action);
       await removeTree(rootfs);
     });
   }
@@ -106,7 +106,7 @@ export async function removeRootfs(
   if (mounted) await unmountDataset(dataset, rootfs, action);
   const failure = await destroyDataset(dataset);
   if (failure !== null && failure.kind !== "no-dataset") {
-    const refusal = await refusalError(failure, dataset, rootfs, action);
+    const refusal = await refusalError(names, failure, dataset, rootfs, action);
     throw mounted ? await mountAgain(dataset, rootfs, refusal) : refusal;
   }
   await removePlace(rootfs, action);
@@ -158,7 +158,7 @@ export async function replaceRootfs(
       () => tryZfs(["rename", from, to]),
       (result) => result.failure?.kind === "busy" || result.failure?.kind === "in-use",
     );
-    if (failure !== null) throw await refusalError(failure, from, rootfs, action);
+    if (failure !== null) throw await refusalError(names, failure, from, rootfs, action);
   };
   const all = await propertiesOf([dataset, other], names.containers, ["mountpoint"], action);
   if (all.has(other)) {

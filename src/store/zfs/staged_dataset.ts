@@ -123,7 +123,7 @@ export class StagedDataset implements StagedLayer {
     }
     if (failure === null) return;
     if (failure.kind === "exists") throw failureError(failure, action);
-    throw await refusalError(failure, this.#dataset, this.root, action);
+    throw await refusalError(this.#names, failure, this.#dataset, this.root, action);
   }
 
   /**
@@ -148,7 +148,7 @@ export class StagedDataset implements StagedLayer {
     if (isMountPoint(this.root)) await unmountDataset(this.#dataset, this.root, action);
     const failure = await destroyDataset(this.#dataset);
     if (failure !== null && failure.kind !== "no-dataset") {
-      throw await refusalError(failure, this.#dataset, this.root, action);
+      throw await refusalError(this.#names, failure, this.#dataset, this.root, action);
     }
     this.#there = false;
     removeMountPoint(this.root);

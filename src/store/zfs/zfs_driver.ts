@@ -271,11 +271,13 @@ export class ZfsDriver implements Driver {
       return;
     }
     if (failure.kind !== "cloned" && failure.kind !== "held") {
-      throw await refusalError(failure, dataset, place, action);
+      throw await refusalError(this.#names, failure, dataset, place, action);
     }
     // Killed between the two steps of a removal; or the removal still waits for what is foreign.
     await tryZfs(["destroy", "-d", `${dataset}@${LAYER_SNAPSHOT}`]);
-    if (!staging.startsWith(DEFERRED)) throw await refusalError(failure, dataset, place, action);
+    if (!staging.startsWith(DEFERRED)) {
+      throw await refusalError(this.#names, failure, dataset, place, action);
+    }
   }
 
   async repairLayer(chainId: Digest): Promise<void> {
