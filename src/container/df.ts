@@ -16,7 +16,7 @@ import { containerTops } from "./gc.ts";
 export interface SpaceRow {
   /** How many there are. */
   readonly count: number;
-  /** Bytes on disk of all of them. */
+  /** Bytes on disk of all of them; of blobs, their lengths. */
   readonly bytes: number;
   /** Bytes of those that `layerfs gc` would remove; null where damage keeps that from being told. */
   readonly reclaimableBytes: number | null;

@@ -2,17 +2,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { differences, type Entry, readTree, type Tree } from "./compare.ts";
-import {
-  CACHE,
-  image,
-  Layerfs,
-  layerfsCommand,
-  must,
-  referenceTree,
-  REPOSITORY,
-  run,
-  Work,
-} from "./harness.ts";
+import { CACHE, image, Layerfs, must, referenceTree, run, Work } from "./harness.ts";
+import { ordinaryUser } from "./ordinary_user.ts";
 
 /** A user of this test's own, with subordinate ids, and a layerfs that runs as he. */
 interface User {
@@ -24,28 +15,12 @@ interface User {
 
 async function prepare(work: Work): Promise<User> {
   await image("debian");
-  const name = `layerfs-${crypto.randomUUID().slice(0, 8)}`;
-  const home = work.path("home");
-  await must(["useradd", "--home-dir", home, "--create-home", "--shell", "/bin/sh", name]);
-  work.defer(() => must(["userdel", name]));
-  // The checkout, Deno, its packages and the image may all lie where only root can read.
-  const { denoDir } = JSON.parse(await must([Deno.execPath(), "info", "--json"]));
-  const script = `
-    cp "$1" "$4/deno" && mkdir "$4/layerfs" "$4/run"
-    cd "$2" && cp -r --parents mod.ts deno.json src wasm "$4/layerfs"
-    [ ! -e deno.lock ] || cp deno.lock "$4/layerfs"
-    mkdir "$4/deno-dir" && cp -r "$6/npm" "$4/deno-dir"
-    cp -r "$3/image" "$4/image" && chown -R "$5": "$4"`;
-  const places = [Deno.execPath(), REPOSITORY, CACHE, home, name, denoDir];
-  await must(["bash", "-ec", script, "copy", ...places]);
-  const ids = await must(["sh", "-c", 'id -u "$1"; id -g "$1"', "ids", name]);
-  const [uid, gid] = ids.trim().split("\n");
-  const drop = ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--inh-caps=-all"];
-  const variables = [`HOME=${home}`, `USER=${name}`, `DENO_DIR=${home}/deno-dir`];
-  const clean = ["env", "-u", "XDG_DATA_HOME", `XDG_RUNTIME_DIR=${home}/run`, ...variables];
-  const command = await layerfsCommand(`${home}/layerfs`, `${home}/deno`);
-  const layerfs = new Layerfs([...drop, ...clean, ...command], `${home}/store`);
-  return { owner: `${uid}:${gid}`, layerfs, image: `oci:${home}/image:debian` };
+  const { owner, home, command } = await ordinaryUser(work);
+  // The cache may lie where only root can read.
+  await must(["cp", "-r", `${CACHE}/image`, `${home}/image`]);
+  await must(["chown", "-R", owner, `${home}/image`]);
+  const layerfs = new Layerfs(command, `${home}/store`);
+  return { owner, layerfs, image: `oci:${home}/image:debian` };
 }
 
 /** Hexadecimal of the message that rootlesscontainers.org defines: two optional varints. */

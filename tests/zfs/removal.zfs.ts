@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
 import { isMountPoint } from "../../src/store/mount_point.ts";
-import { chainId, datasets, isZfsFuse, must, Scratch, zfs } from "./harness.ts";
+import { callsOf, chainId, datasets, isZfsFuse, must, Scratch, zfs } from "./harness.ts";
 
 /** A process that works in `directory`, until it is disposed of. */
 class Squatter implements AsyncDisposable {
@@ -29,7 +29,12 @@ class Squatter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      // It has ended by itself.
+      if (!(error instanceof TypeError)) throw error;
+    }
     await this.#child.status;
   }
 }
@@ -68,6 +73,20 @@ Deno.test("a container that a process uses stays whole, and the process is named
   }
   await driver.removeRootfs(container);
   assertEquals((await driver.listStrays()).containers, []);
+});
+
+Deno.test("a container that is in use for another moment is removed after that", async () => {
+  await using scratch = await Scratch.create();
+  const { driver } = scratch;
+  const container = await scratch.container("used", null);
+  await driver.createRootfs(container);
+  const moment = ["-c", "echo here; exec sleep 0.9"];
+  await using _squatter = await Squatter.start(container.rootfs, "sh", ...moment);
+  const calls = await callsOf(scratch.dataset, () => driver.removeRootfs(container));
+  const tries = calls.filter(([verb]) => verb === "unmount").length;
+  assert(tries > 1, `${tries} tries`);
+  assertEquals((await driver.listStrays()).containers, []);
+  await assertRejects(() => Deno.stat(container.rootfs), Deno.errors.NotFound);
 });
 
 Deno.test("a mount in a container is named, and nothing is removed", async () => {

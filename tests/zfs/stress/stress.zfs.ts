@@ -1,7 +1,7 @@
 /** The hard tests of stress.ts on ZFS, on the pool that with_zfs_fuse.sh makes. */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { must, type Outcome, run, Work } from "../../platform/harness.ts";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { must, type Outcome, run } from "../../platform/harness.ts";
 import { stressTests } from "../../platform/stress.ts";
 import {
   type FillableDisk,
@@ -9,45 +9,9 @@ import {
   fullDataset,
   fullRemovalTest,
 } from "../../platform/stress_full.ts";
-import { Ground, type StressDriver } from "../../platform/stress_ground.ts";
-import { sharingImages, type StressImage } from "../../platform/stress_images.ts";
+import type { Ground } from "../../platform/stress_ground.ts";
 import { SmallPool, smallPoolName } from "../small_pool.ts";
-
-const pool = Deno.env.get("LAYERFS_TEST_POOL");
-
-/** Root dataset of a store: named like its directory. */
-function datasetOf(store: string, on = pool): string {
-  return `${on}/${store.slice(store.lastIndexOf("/") + 1)}`;
-}
-
-/** A dataset that was in use a moment ago may need another try. */
-async function destroy(dataset: string): Promise<void> {
-  let said = "";
-  for (let tries = 0; tries < 20; tries++) {
-    const { code, stderr } = await run(["zfs", "destroy", "-R", "-f", dataset]);
-    if (code === 0 || stderr.includes("does not exist")) return;
-    said = stderr;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`cannot destroy ${dataset}: ${said}`);
-}
-
-/** The driver, with its datasets in a pool. */
-function zfsOn(on: string | undefined): StressDriver {
-  return {
-    name: "zfs",
-    options: (store) => ["--driver", "zfs", "--dataset", datasetOf(store, on)],
-    keepsLayers: true,
-    place: (work) => Promise.resolve(work.directory),
-    outside: async (store) => {
-      const dataset = datasetOf(store, on);
-      const list = ["zfs", "list", "-H", "-r", "-t", "filesystem,snapshot", "-o", "name", dataset];
-      return (await must(list)).split("\n").filter((name) => name !== "");
-    },
-    destroy: (store) => destroy(datasetOf(store, on)),
-    ...(pool === undefined ? { skip: "LAYERFS_TEST_POOL names no pool" } : {}),
-  };
-}
+import { datasetOf, destroy, ON_ZFS, onPool, POOL, test } from "./ground.ts";
 
 /** A pool that is full, so that ZFS itself has no space left. */
 function fullPool(name: string): FillableDisk {
@@ -63,30 +27,11 @@ function fullPool(name: string): FillableDisk {
   };
 }
 
-const zfs = zfsOn(pool);
-
-stressTests(zfs, 200, [FULL_TMPFS, fullDataset(datasetOf)]);
+stressTests(ON_ZFS, 200, [FULL_TMPFS, fullDataset(datasetOf)]);
 
 const SMALL = smallPoolName();
 
-fullRemovalTest(zfsOn(SMALL), fullPool(SMALL));
-
-/** Registers a test with a store and two images. */
-function test(
-  name: string,
-  fn: (ground: Ground, one: StressImage, two: StressImage) => Promise<void>,
-): void {
-  Deno.test({
-    name: `zfs: ${name}`,
-    ignore: pool === undefined,
-    fn: async () => {
-      await using work = await Work.create();
-      const [one, two] = sharingImages(work.directory, 2);
-      assert(one !== undefined && two !== undefined);
-      await fn(await Ground.create(work, zfs), one, two);
-    },
-  });
-}
+fullRemovalTest(onPool(SMALL), fullPool(SMALL));
 
 /** Kinds and subjects of what fsck finds, and whether it was mended. */
 async function problems(ground: Ground, ...options: string[]): Promise<string[]> {
@@ -105,7 +50,7 @@ async function layersOf(ground: Ground, id: string): Promise<string[]> {
 /** Destroys what a store has, behind its back. */
 async function zfsDestroy(ground: Ground, name: string): Promise<void> {
   for (const mount of (await ground.mounts()).reverse()) await must(["umount", mount]);
-  await must(["zfs", "destroy", "-R", `${datasetOf(ground.store)}/${name}`]);
+  await destroy(`${datasetOf(ground.store)}/${name}`);
 }
 
 test("a root filesystem that was destroyed is found, and made anew", async (ground, one, two) => {
@@ -177,7 +122,7 @@ test("a snapshot that was destroyed with all that is on it", async (ground, one,
 
 /** Fails unless a command says that the pool is what is missing. */
 function assertPoolMissing({ code, stdout, stderr }: Outcome, name: string): void {
-  assert(code === 6 || code === 7, `exit status ${code}: ${stdout}${stderr}`);
+  assertEquals(code, 6, stdout + stderr);
   assertStringIncludes(stderr, `"${name}"`);
   assertStringIncludes(stderr, "zpool");
 }
@@ -188,9 +133,9 @@ test("without its pool, a store says so, and changes nothing", async (ground, on
   const settings = `${ground.store}/store.json`;
   const text = await Deno.readTextFile(settings);
   const lost = `layerfs-lost-${crypto.randomUUID().slice(0, 8)}`;
-  await Deno.writeTextFile(settings, text.replaceAll(`${pool}/`, `${lost}/`));
+  await Deno.writeTextFile(settings, text.replaceAll(`${POOL}/`, `${lost}/`));
   const command = [...ground.argv([]).filter((word) => !/^(--dataset|--driver|zfs)$/.test(word))]
-    .filter((word) => !word.startsWith(`${pool}/`));
+    .filter((word) => !word.startsWith(`${POOL}/`));
   const commands = [["ps"], ["layers"], ["gc"], ["df"], ["fsck"], ["rm", "web"]];
   for (const args of [...commands, ["create", "--name", "new", one.reference]]) {
     assertPoolMissing(await run([...command, ...args]), lost);
