@@ -89,6 +89,11 @@ export interface Driver {
 
   /** Makes what it needs where that is missing: the store's first use. */
   initialize(): Promise<void>;
+  /**
+   * Names of what {@linkcode Driver.initialize} would make now, though the store has been used:
+   * somebody has removed or renamed it.
+   */
+  findMissing(): Promise<readonly string[]>;
 
   /** The records of those of `chainIds` that there are, whatever their number in one call. */
   findLayers(chainIds: readonly Digest[]): Promise<ReadonlyMap<Digest, LayerRecord>>;

@@ -77,6 +77,7 @@ class Fsck {
 
   async run(): Promise<FsckResult> {
     const { driver } = this.#store;
+    await this.#missingDatasets();
     // First, so that nothing of what is swept is looked at.
     const hasLitter = await this.#litter();
     const strays = await driver.listStrays();
@@ -115,6 +116,15 @@ class Fsck {
       if (!(error instanceof LayerfsError) || error.code === "interrupted") throw error;
       const more = `${detail}; it could not be mended: ${error.message}`;
       this.#problems.push({ kind, subject, detail: more, repaired: false });
+    }
+  }
+
+  /** Tells of what the driver cannot do without. What is looked at next may need it: an error then. */
+  async #missingDatasets(): Promise<void> {
+    const { driver } = this.#store;
+    const detail = "the store was made with it; --repair makes an empty one";
+    for (const name of await driver.findMissing()) {
+      await this.#note("missing-dataset", name, detail, () => driver.initialize());
     }
   }
 

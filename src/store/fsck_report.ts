@@ -8,6 +8,8 @@
 export type ProblemKind =
   /** Something a dead process has left. */
   | "litter"
+  /** A dataset of the store's own, which all others of a kind are in. */
+  | "missing-dataset"
   /** A layer's name without a whole layer, or one whose parent is gone. */
   | "broken-layer"
   /** A layer whose files or attributes are not those of its image. */

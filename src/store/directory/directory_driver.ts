@@ -68,6 +68,11 @@ export class DirectoryDriver implements Driver {
     });
   }
 
+  /** Directories are made when they are needed. */
+  findMissing(): Promise<readonly string[]> {
+    return Promise.resolve([]);
+  }
+
   findLayers(chainIds: readonly Digest[]): Promise<ReadonlyMap<Digest, LayerRecord>> {
     return attempt("Cannot look for layers", () => {
       const found = new Map<Digest, LayerRecord>();

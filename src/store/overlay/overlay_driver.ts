@@ -73,6 +73,11 @@ export class OverlayDriver implements Driver {
     });
   }
 
+  /** Directories are made when they are needed. */
+  findMissing(): Promise<readonly string[]> {
+    return Promise.resolve([]);
+  }
+
   findLayers(chainIds: readonly Digest[]): Promise<ReadonlyMap<Digest, LayerRecord>> {
     return attempt("Cannot look for layers", () => {
       const found = new Map<Digest, LayerRecord>();

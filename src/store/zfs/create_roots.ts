@@ -125,16 +125,23 @@ async function createProbing(
   }
 }
 
+/** Those of the datasets below R that are not there, where R is. */
+export async function missingRoots(names: DatasetNames): Promise<string[]> {
+  const { root, layers, containers, staging } = names;
+  const places = [containers, staging, layers];
+  const action = `Cannot look for the datasets of "${root}"`;
+  const found = await propertiesOf([root, ...places], root, ["type"], action);
+  return found.has(root) ? places.filter((name) => !found.has(name)) : [];
+}
+
 /**
  * Why a dataset of the store is not there, where all of them are missing: a pool that is not
  * imported must not look like a store without layers.
  *
- * @param owner value of the property {@linkcode STORE}
  * @returns null where the store's datasets are there
  */
 export async function missingRoot(
   names: DatasetNames,
-  owner: string,
   action: string,
 ): Promise<LayerfsError | null> {
   const { pool, root, layers, containers, staging } = names;
@@ -144,9 +151,10 @@ export async function missingRoot(
   const missing = places.find((name) => !found.has(name));
   if (missing === undefined) return null;
   const state = `there is no dataset "${missing}", which the store was made with`;
-  const mark = missing === root ? "" : `-o ${STORE}=${owner} `;
-  const advice = `if it was renamed, "zfs rename" it back; for an empty one, "zfs create -p ` +
-    `-o mountpoint=none -o canmount=off ${mark}${missing}"`;
+  // The others are more than "zfs create": what they are to have depends on this ZFS.
+  const create = missing === root ? `"zfs create -p ${NEVER_MOUNTED.join(" ")} ${root}", and ` : "";
+  const advice = `if it was renamed, "zfs rename" it back; for an empty one, ${create}` +
+    "layerfs fsck --repair";
   return new LayerfsError("environment-missing", `${action}: ${state}; ${advice}`, {
     dataset: missing,
   });

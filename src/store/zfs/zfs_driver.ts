@@ -28,26 +28,18 @@ import type {
 import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
 import { isMountPoint } from "../mount_point.ts";
 import { type ListedMount, mountsBelow } from "../mounts.ts";
-import { createRoots, missingRoot } from "./create_roots.ts";
-import { DatasetNames, DEFERRED, isStagedName, LAYER_SNAPSHOT } from "./dataset_names.ts";
-import { FOREIGN_PROPERTIES, refuseChildren } from "./foreign.ts";
+import { createRoots, missingRoot, missingRoots } from "./create_roots.ts";
+import { DatasetNames, isStagedName } from "./dataset_names.ts";
 import { LayerIndex } from "./layer_index.ts";
 import { LAYER_PROPERTIES, readRecord, RECORD_PROPERTIES } from "./layer_properties.ts";
-import {
-  destroyDataset,
-  mountDataset,
-  refusalError,
-  removeMountPoint,
-  unmountDataset,
-  VIEW_OPTIONS,
-} from "./mounting.ts";
+import { mountDataset, removeMountPoint, unmountDataset, VIEW_OPTIONS } from "./mounting.ts";
 import { type Home, Ownership, STORE } from "./ownership.ts";
 import { propertiesBelow, propertiesOf } from "./properties.ts";
 import { removeLayer } from "./remove_layer.ts";
 import { checkReplaceable, createRootfs, removeRootfs, replaceRootfs } from "./rootfs_dataset.ts";
 import { StagedDataset } from "./staged_dataset.ts";
 import { findBrokenLayers, findRenamed, findStrays, STRAY_PROPERTIES } from "./strays.ts";
-import { tryZfs } from "./zfs.ts";
+import { SWEEP_PROPERTIES, sweepDataset } from "./sweep_dataset.ts";
 import { diffDataset } from "./zfs_diff.ts";
 import { failureError } from "./zfs_failure.ts";
 
@@ -91,6 +83,10 @@ export class ZfsDriver implements Driver {
     } catch (error) {
       throw storageError(error, `Cannot make "${this.#store}/views"`);
     }
+  }
+
+  async findMissing(): Promise<readonly string[]> {
+    return await missingRoots(this.#names);
   }
 
   async findLayers(chainIds: readonly Digest[]): Promise<ReadonlyMap<Digest, LayerRecord>> {
@@ -257,27 +253,9 @@ export class ZfsDriver implements Driver {
     const dataset = this.#names.staged(staging);
     const action = `Cannot sweep "${dataset}"`;
     await this.#ownership.verify(parent, action);
-    const asked = [...FOREIGN_PROPERTIES, "mountpoint", "mounted"];
-    const all = await propertiesBelow([dataset], asked, action);
-    const properties = all.get(dataset);
-    await this.#refuseMissing(properties !== undefined, action);
-    if (properties === undefined) return;
-    refuseChildren(dataset, all, action);
-    const place = properties.get("mountpoint") ?? "none";
-    const failure = await destroyDataset(dataset);
-    if (failure === null) {
-      // Where it was not mounted, somebody else may be about to mount the same layer there.
-      if (properties.get("mounted") === "yes") removeMountPoint(place);
-      return;
-    }
-    if (failure.kind !== "cloned" && failure.kind !== "held") {
-      throw await refusalError(this.#names, failure, dataset, place, action);
-    }
-    // Killed between the two steps of a removal; or the removal still waits for what is foreign.
-    await tryZfs(["destroy", "-d", `${dataset}@${LAYER_SNAPSHOT}`]);
-    if (!staging.startsWith(DEFERRED)) {
-      throw await refusalError(this.#names, failure, dataset, place, action);
-    }
+    const all = await propertiesBelow([dataset], SWEEP_PROPERTIES, action);
+    await this.#refuseMissing(all.has(dataset), action);
+    if (all.has(dataset)) await sweepDataset(this.#names, dataset, all, action);
   }
 
   async repairLayer(chainId: Digest): Promise<void> {
@@ -345,7 +323,7 @@ export class ZfsDriver implements Driver {
   /** Throws where something is missing because all of the store is. */
   async #refuseMissing(isThere: boolean, action: string): Promise<void> {
     if (isThere) return;
-    const error = await missingRoot(this.#names, this.#ownership.owner, action);
+    const error = await missingRoot(this.#names, action);
     if (error !== null) throw error;
   }
 }
