@@ -6,8 +6,8 @@
 
 import { LayerfsError } from "../errors.ts";
 import { BlobStore } from "../store/blobs.ts";
-import type { Capacity } from "../store/driver.ts";
-import { collectGarbage } from "../store/gc.ts";
+import type { Capacity, Measured } from "../store/driver.ts";
+import { findUnused } from "../store/gc.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { allContainers, rootfsOf } from "./containers.ts";
 import { containerTops } from "./gc.ts";
@@ -44,10 +44,9 @@ export async function storeSpace(
   const store = await Store.read(options);
   if (store === null) return { blobs: EMPTY, layers: EMPTY, containers: EMPTY, capacity: null };
   const containers = allContainers(store.path, ({ message }) => onWarning(message));
-  const states = await store.driver.rootfsStates(containers.map(rootfsOf));
-  const layers = await store.driver.listLayers();
+  const { layers, states, strays, capacity } = await store.driver.measure(containers.map(rootfsOf));
   const blobs = new BlobStore(store.path).list();
-  const unused = await reclaimable(store, onWarning);
+  const unused = await reclaimable(store, { layers, strays }, onWarning);
   const row = (all: readonly { readonly name: string; readonly bytes: number }[]): SpaceRow => ({
     count: all.length,
     bytes: sum(all),
@@ -57,19 +56,20 @@ export async function storeSpace(
     blobs: row(blobs.map(({ digest, bytes }) => ({ name: digest, bytes }))),
     layers: row(layers.map(({ chainId, bytes }) => ({ name: chainId, bytes }))),
     containers: row([...states].map(([name, { ownBytes }]) => ({ name, bytes: ownBytes }))),
-    capacity: await store.driver.capacity(),
+    capacity,
   };
 }
 
 /** Digests of what gc would remove; null where that cannot be told. */
 async function reclaimable(
   store: Store,
+  { layers, strays }: Pick<Measured, "layers" | "strays">,
   onWarning: (warning: string) => void,
 ): Promise<ReadonlySet<string> | null> {
   try {
-    const { signal } = new AbortController();
-    const unused = await collectGarbage(store, containerTops(store), { dryRun: true, signal });
-    return new Set<string>([...unused.layers, ...unused.blobs]);
+    const { unused, blobs } = await findUnused(store, containerTops(store), layers, strays);
+    const layerIds = unused.map(({ chainId }) => chainId);
+    return new Set([...layerIds, ...blobs.map(({ digest }) => digest)]);
   } catch (error) {
     if (!(error instanceof LayerfsError) || error.code !== "storage") throw error;
     onWarning(error.message);

@@ -1,10 +1,13 @@
 /**
- * What directories take on disk.
+ * What directories take on disk, and how much room there is.
  *
  * @module
  */
 
+import fs from "node:fs";
 import { check, run } from "../process.ts";
+import { storageError } from "../system_error.ts";
+import type { Capacity } from "./driver.ts";
 
 /**
  * Bytes that each of `paths` takes on disk, with all that is in it: one du(1) for all of them. Blocks
@@ -27,4 +30,19 @@ export async function diskUsage(paths: readonly string[]): Promise<ReadonlyMap<s
     const tab = row.indexOf("\t");
     return [row.slice(tab + 1), Number(row.slice(0, tab))];
   }));
+}
+
+/**
+ * Space of the filesystem that `path` is on (statfs(2)): what is free for us is less than all that is
+ * not in use, where root has a reserve.
+ *
+ * @throws {LayerfsError} `not-found`, `storage`
+ */
+export function capacityOf(path: string): Capacity {
+  try {
+    const { bsize, blocks, bfree, bavail } = fs.statfsSync(path);
+    return { usedBytes: (blocks - bfree) * bsize, availableBytes: bavail * bsize };
+  } catch (error) {
+    throw storageError(error, `Cannot measure the filesystem of "${path}"`);
+  }
 }

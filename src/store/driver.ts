@@ -191,8 +191,20 @@ export interface Driver {
   listStraysBesideLayers(): Promise<Omit<Strays, "brokenLayers">>;
   /** Makes a broken layer whole, where nothing but bookkeeping is missing; else removes it. */
   repairLayer(chainId: Digest): Promise<void>;
-  /** Space of what the store is on. */
-  capacity(): Promise<Capacity>;
+  /** What everything takes, for df; whatever the number of all, in one call of another program each. */
+  measure(containers: readonly ContainerRootfs[]): Promise<Measured>;
+}
+
+/** What {@linkcode Driver.measure} finds. */
+export interface Measured {
+  /** All layers, in any order. */
+  readonly layers: readonly StoredLayer[];
+  /** Of the containers that were asked for, those that are there, by id. */
+  readonly states: ReadonlyMap<string, RootfsState>;
+  /** Root filesystems that the driver keeps outside of bundles, in whatever state. */
+  readonly strays: readonly ContainerRootfs[];
+  /** Of the filesystem or dataset that the store is on. */
+  readonly capacity: Capacity;
 }
 
 /** A name in the layers' place that is no whole layer. */

@@ -12,8 +12,9 @@ import { LayerfsError } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { diskUsage } from "./disk_usage.ts";
-import type { StoredBlob } from "./blobs.ts";
+import { BlobStore, type StoredBlob } from "./blobs.ts";
 import { readClaim } from "./claim.ts";
+import type { ContainerRootfs } from "./driver.ts";
 import { ImageStore } from "./images.ts";
 import { LayerFS } from "./layerfs.ts";
 import { stackOf } from "./layer_stack.ts";
@@ -69,26 +70,9 @@ export async function collectGarbage(
       await sweepStray(store, name, refusals);
     }
   }
-  const images = new ImageStore(store.path);
-  const roots = await images.roots();
-  if (!roots.complete) {
-    throw new LayerfsError(
-      "storage",
-      `Cannot tell what the images need: ${roots.problems[0]?.detail}; remove the damaged image ` +
-        "with layerfs rmi first",
-    );
-  }
   const layers = await store.driver.listLayers();
-  // A root filesystem without a record may hold what somebody wants: fsck gives it one. And what
-  // could not be swept is still there.
-  const strayTops = strays.containers.flatMap(({ top }) => top ?? []);
-  const tops = [...containerTops, ...strayTops, ...claimedTops(store)];
-  if (store.driver.rootfsNeedsLayers) requireStacks(layers, tops);
-  const unused = unusedLayers(layers, [...roots.chainIds, ...tops]);
-  const blobs = images.blobs.list().filter(({ digest }) => !roots.blobs.has(digest));
-  const deferred = dryRun
-    ? []
-    : await removeAll(store, images, { unused, blobs, signal, refusals });
+  const { unused, blobs } = await findUnused(store, containerTops, layers, strays.containers);
+  const deferred = dryRun ? [] : await removeAll(store, { unused, blobs, signal, refusals });
   const left = dryRun ? [] : litterOf(store, (await store.driver.listStraysBesideLayers()).staging);
   refusals.throwFirst();
   return {
@@ -101,18 +85,56 @@ export async function collectGarbage(
   };
 }
 
+/** What no image and no container needs. */
+export interface Unused {
+  /** Those on top before those below them. */
+  readonly unused: readonly StoredLayer[];
+  readonly blobs: readonly StoredBlob[];
+}
+
+/**
+ * Finds the layers and blobs that nothing needs.
+ *
+ * @param layers all there are
+ * @param strays root filesystems that may have no record
+ * @throws {LayerfsError} `storage` where it cannot be told what is needed
+ */
+export async function findUnused(
+  store: Store,
+  containerTops: Iterable<Digest>,
+  layers: readonly StoredLayer[],
+  strays: readonly ContainerRootfs[],
+): Promise<Unused> {
+  const images = new ImageStore(store.path);
+  const roots = await images.roots();
+  if (!roots.complete) {
+    throw new LayerfsError(
+      "storage",
+      `Cannot tell what the images need: ${roots.problems[0]?.detail}; remove the damaged image ` +
+        "with layerfs rmi first",
+    );
+  }
+  // A root filesystem without a record may hold what somebody wants: fsck gives it one. And what
+  // could not be swept is still there.
+  const strayTops = strays.flatMap(({ top }) => top ?? []);
+  const tops = [...containerTops, ...strayTops, ...claimedTops(store)];
+  if (store.driver.rootfsNeedsLayers) requireStacks(layers, tops);
+  return {
+    unused: unusedLayers(layers, [...roots.chainIds, ...tops]),
+    blobs: images.blobs.list().filter(({ digest }) => !roots.blobs.has(digest)),
+  };
+}
+
 /** Removes layers and blobs, and the rests of others; returns the layers that go later. */
 async function removeAll(
   store: Store,
-  images: ImageStore,
-  { unused, blobs, signal, refusals }: {
-    readonly unused: readonly StoredLayer[];
-    readonly blobs: readonly StoredBlob[];
+  { unused, blobs, signal, refusals }: Unused & {
     readonly signal: AbortSignal;
     readonly refusals: Refusals;
   },
 ): Promise<Digest[]> {
   const layerfs = new LayerFS(store);
+  const stored = new BlobStore(store.path);
   const deferred: Digest[] = [];
   /** Of layers that stay: those below them must. */
   const parents = new Set<Digest | null>();
@@ -124,7 +146,7 @@ async function removeAll(
     if (!isGone) parents.add(parent);
   }
   for (const { digest } of blobs) {
-    await refusals.attempt(`blob ${digest}`, () => images.blobs.remove(digest));
+    await refusals.attempt(`blob ${digest}`, () => stored.remove(digest));
   }
   const kept = (await store.driver.listLayers()).map(({ chainId }) => layerName(chainId));
   removeRest(`${store.path}/skeletons`, new Set(kept));

@@ -213,7 +213,7 @@ async function quota(ground: Ground): Promise<void> {
 }
 
 async function capacity(ground: Ground): Promise<void> {
-  const { usedBytes, availableBytes } = await ground.driver.capacity();
+  const { usedBytes, availableBytes } = (await ground.driver.measure([])).capacity;
   assert(Number.isSafeInteger(usedBytes) && usedBytes >= 0, `${usedBytes}`);
   assert(Number.isSafeInteger(availableBytes) && availableBytes > 0, `${availableBytes}`);
 }

@@ -158,9 +158,9 @@ Deno.test("what is not there can be unmounted, removed and swept", () =>
 
 Deno.test("the space is that of the store's filesystem", () =>
   withStore([], async (driver, store) => {
-    const { usedBytes, availableBytes } = await driver.capacity();
+    const { usedBytes, availableBytes } = (await driver.measure([])).capacity;
     assert(usedBytes > 0 && availableBytes > 0);
-    await refused(() => new OverlayDriver(`${store}/none`).capacity(), "not-found");
+    await refused(() => new OverlayDriver(`${store}/none`).measure([]), "not-found");
   }));
 
 Deno.test({

@@ -252,7 +252,7 @@ Deno.test("one call of zfs at most, however many layers and containers", async (
     () => driver.rootfsStates(containers),
     () => driver.listStrays(),
     () => driver.listStraysBesideLayers(),
-    () => driver.capacity(),
+    () => driver.measure([]),
     () => driver.mountLayer(chainId(3)),
     () => driver.unmountLayer(chainId(3)),
   ];
@@ -287,7 +287,7 @@ Deno.test("a chain of 130 layers", async () => {
 
 Deno.test("capacity is that of the root dataset", async () => {
   await using scratch = await Scratch.create();
-  const { usedBytes, availableBytes } = await scratch.driver.capacity();
+  const { usedBytes, availableBytes } = (await scratch.driver.measure([])).capacity;
   assertEquals(usedBytes, Number(await property(scratch.dataset, "used")));
   assert(availableBytes > 1024 * 1024, `${availableBytes}`);
 });

@@ -20,11 +20,11 @@ import { lstatOrNull } from "../../layer/root_path.ts";
 import type { Candidates } from "../../layer/tree_changes.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { storageError } from "../../system_error.ts";
-import { diskUsage } from "../disk_usage.ts";
+import { capacityOf, diskUsage } from "../disk_usage.ts";
 import type {
-  Capacity,
   ContainerRootfs,
   Driver,
+  Measured,
   NewRootfs,
   Removal,
   Replacing,
@@ -236,11 +236,10 @@ export class OverlayDriver implements Driver {
     }));
   }
 
-  capacity(): Promise<Capacity> {
-    return attempt(`Cannot measure the filesystem of "${this.#store}"`, () => {
-      const { bsize, blocks, bfree, bavail } = fs.statfsSync(this.#store);
-      return { usedBytes: (blocks - bfree) * bsize, availableBytes: bavail * bsize };
-    });
+  async measure(containers: readonly ContainerRootfs[]): Promise<Measured> {
+    const capacity = capacityOf(this.#store);
+    const [layers, states] = [await this.listLayers(), await this.rootfsStates(containers)];
+    return { layers, states, strays: [], capacity };
   }
 
   #lowersOf({ top }: ContainerRootfs): string[] {

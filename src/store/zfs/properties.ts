@@ -47,20 +47,31 @@ export function propertiesBelow(
   properties: readonly string[],
   action: string,
 ): Promise<Properties> {
-  return get(["-r", ...parents], properties, action);
+  return get(parents, properties, action, ["-r"]);
 }
 
-async function get(
-  targets: readonly string[],
+/**
+ * The properties of `parents`, and of the datasets directly below them. Of their snapshots those of
+ * `parents` come along at most.
+ */
+export function propertiesOneBelow(
+  parents: readonly string[],
   properties: readonly string[],
   action: string,
 ): Promise<Properties> {
+  return get(parents, properties, action, ["-d", "1"]);
+}
+
+/** @param depth options that say how far below the names to go */
+async function get(
+  names: readonly string[],
+  properties: readonly string[],
+  action: string,
+  depth: readonly string[] = [],
+): Promise<Properties> {
   // No "--": zfs-fuse takes it for the list of properties. No name begins with "-".
-  const args = ["get", "-Hp", "-o", "name,property,value,source"];
-  const [flag, ...parents] = targets;
-  const recursive = flag === "-r" ? ["-r"] : [];
-  const names = flag === "-r" ? parents : targets;
-  const all = [...args, ...recursive, properties.join(","), ...names];
+  const args = ["get", "-Hp", ...depth, "-o", "name,property,value,source"];
+  const all = [...args, properties.join(","), ...names];
   const result = await run("zfs", all, { env: ZFS_ENVIRONMENT });
   // It complains of each that is missing, a line each, and prints the others.
   const complaints = result.stderr.split("\n").filter((line) => {

@@ -37,10 +37,19 @@ export function findStrays(
   return {
     // A removed layer that something foreign still uses is no litter yet.
     staging: below(names.staging, all).filter((name) => isStagedName(name) && !waits(name)),
-    containers: below(names.containers, all)
-      .filter((name) => (all.get(`${names.containers}/${name}`)?.get(TOP) ?? "-") !== "-")
-      .map((name) => containerOf(names, name, all)),
+    containers: findRootfs(names, all),
   };
+}
+
+/**
+ * Root filesystems of containers.
+ *
+ * @param all the datasets below that of containers, with their mount points and {@linkcode TOP}
+ */
+export function findRootfs(names: DatasetNames, all: Properties): ContainerRootfs[] {
+  return below(names.containers, all)
+    .filter((name) => (all.get(`${names.containers}/${name}`)?.get(TOP) ?? "-") !== "-")
+    .map((name) => containerOf(names, name, all));
 }
 
 /**

@@ -15,9 +15,9 @@ import type { Candidates } from "../../layer/tree_changes.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { storageError } from "../../system_error.ts";
 import type {
-  Capacity,
   ContainerRootfs,
   Driver,
+  Measured,
   NewRootfs,
   Removal,
   Replacing,
@@ -34,11 +34,28 @@ import { LayerIndex } from "./layer_index.ts";
 import { LAYER_PROPERTIES, readRecord, RECORD_PROPERTIES } from "./layer_properties.ts";
 import { mountDataset, removeMountPoint, unmountDataset, VIEW_OPTIONS } from "./mounting.ts";
 import { type Home, Ownership, STORE } from "./ownership.ts";
-import { propertiesBelow, propertiesOf } from "./properties.ts";
+import {
+  type Properties,
+  propertiesBelow,
+  propertiesOf,
+  propertiesOneBelow,
+} from "./properties.ts";
 import { removeLayer } from "./remove_layer.ts";
-import { checkReplaceable, createRootfs, removeRootfs, replaceRootfs } from "./rootfs_dataset.ts";
+import {
+  checkReplaceable,
+  createRootfs,
+  removeRootfs,
+  replaceRootfs,
+  TOP,
+} from "./rootfs_dataset.ts";
 import { StagedDataset } from "./staged_dataset.ts";
-import { findBrokenLayers, findRenamed, findStrays, STRAY_PROPERTIES } from "./strays.ts";
+import {
+  findBrokenLayers,
+  findRenamed,
+  findRootfs,
+  findStrays,
+  STRAY_PROPERTIES,
+} from "./strays.ts";
 import { SWEEP_PROPERTIES, sweepDataset } from "./sweep_dataset.ts";
 import { diffDataset } from "./zfs_diff.ts";
 import { failureError } from "./zfs_failure.ts";
@@ -112,6 +129,11 @@ export class ZfsDriver implements Driver {
     const own = await propertiesOf([layers], layers, [STORE], action);
     await this.#refuseMissing(own.has(layers), action);
     this.#ownership.check(own, layers, action);
+    return await this.#indexed();
+  }
+
+  /** All layers, by the store's files alone. */
+  async #indexed(): Promise<StoredLayer[]> {
     const views = `${this.#store}/views`;
     const mounts = new Set(await mountsBelow(views));
     return [...this.#index.list()].map(([name, layer]) => {
@@ -227,6 +249,13 @@ export class ZfsDriver implements Driver {
     const all = await propertiesOf(names, parent, ["used", "quota", STORE], action);
     await this.#refuseMissing(all.has(parent), action);
     this.#ownership.check(all, parent, action);
+    return this.#statesOf(containers, all);
+  }
+
+  #statesOf(
+    containers: readonly ContainerRootfs[],
+    all: Properties,
+  ): ReadonlyMap<string, RootfsState> {
     const states = new Map<string, RootfsState>();
     for (const { id, rootfs } of containers) {
       const own = all.get(this.#names.container(id));
@@ -289,14 +318,20 @@ export class ZfsDriver implements Driver {
     return findStrays(this.#names, all);
   }
 
-  async capacity(): Promise<Capacity> {
-    const { root, layers } = this.#names;
+  async measure(known: readonly ContainerRootfs[]): Promise<Measured> {
+    const { root, layers, containers } = this.#names;
     const action = `Cannot measure dataset "${root}"`;
-    const all = await propertiesOf([root, layers], root, ["used", "available", STORE], action);
-    await this.#refuseMissing(all.has(root), action);
-    this.#ownership.check(all, layers, action);
+    const asked = ["used", "available", "quota", "mountpoint", TOP, STORE];
+    const all = await propertiesOneBelow([root, containers], asked, action);
+    await this.#refuseMissing(all.has(layers) && all.has(containers), action);
+    for (const name of [layers, containers]) this.#ownership.check(all, name, action);
     const bytes = (property: string) => Number(all.get(root)?.get(property));
-    return { usedBytes: bytes("used"), availableBytes: bytes("available") };
+    return {
+      layers: await this.#indexed(),
+      states: this.#statesOf(known, all),
+      strays: findRootfs(this.#names, all),
+      capacity: { usedBytes: bytes("used"), availableBytes: bytes("available") },
+    };
   }
 
   /** Where a layer's tree is mounted. */
