@@ -35,6 +35,7 @@ export class TestClock {
     now: () => this.time,
     random: () => 1,
     errorBody: 300,
+    farewell: 300,
     sleep: (ms) => {
       this.waits.push(ms);
       this.time += ms;
