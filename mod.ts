@@ -116,7 +116,7 @@ export { validateImage, type Validation } from "./src/validate/validate.ts";
 export { HELLO_TAG, HELLO_TEXT, writeHelloLayout } from "./src/hello/hello_image.ts";
 export { resolveImage } from "./src/source/image.ts";
 export type { ResolvedImage, ResolvedLayer } from "./src/source/image.ts";
-export type { BlobContent, BlobStream } from "./src/blob/content.ts";
+export type { BlobContent, BlobOrigin, BlobStream } from "./src/blob/content.ts";
 export type { BlobLocation } from "./src/blob/location.ts";
 export type { SourcePlaces } from "./src/source/open.ts";
 export type { PullPolicy } from "./src/source/name_source.ts";

@@ -12,7 +12,16 @@ import type { Connection, RegistryRequest } from "./connection.ts";
 import { announcedDigest } from "./manifest_reader.ts";
 import type { Reply } from "./reply.ts";
 import { backOff, type Timing, Transient } from "./timing.ts";
-import { begin, mount, nextUrl, requestOf, type Upload, type UploadOptions } from "./upload.ts";
+import {
+  abandon,
+  begin,
+  mount,
+  nextUrl,
+  requestOf,
+  type Session,
+  type Upload,
+  type UploadOptions,
+} from "./upload.ts";
 
 /** How a blob came to be in the registry. */
 export type UploadOutcome = "exists" | "mounted" | "uploaded";
@@ -35,9 +44,19 @@ export async function writeBlob(
   options: UploadOptions,
 ): Promise<UploadOutcome> {
   const action = `Cannot upload blob ${descriptor.digest}`;
-  const upload = { connection, timing, descriptor, content, action, options };
+  const sessions = new Set<Session>();
+  const upload = { connection, timing, descriptor, content, action, options, sessions };
   if (await hasBlob(connection, descriptor, options.signal)) return "exists";
-  let opened: Reply | null = null;
+  try {
+    return await write(upload);
+  } finally {
+    await abandon(upload);
+  }
+}
+
+async function write(upload: Upload): Promise<UploadOutcome> {
+  const { connection, timing, descriptor, options } = upload;
+  let opened: Session | null = null;
   if (options.mountFrom !== undefined) {
     const outcome = await mount(upload, options.mountFrom);
     if (outcome === "mounted") return outcome;
@@ -45,7 +64,7 @@ export async function writeBlob(
   }
   for (let tries = 1;; tries++) {
     try {
-      const session: Reply = opened ?? await begin(upload);
+      const session: Session = opened ?? await begin(upload);
       opened = null;
       const chunk = chunkSize(upload, session);
       const done = chunk === null
@@ -53,6 +72,7 @@ export async function writeBlob(
         : await sendChunks(upload, session, chunk);
       // It is too long for one request: a new session, in chunks.
       if (!done) return await writeChunked(upload);
+      upload.sessions.delete(session);
       return "uploaded";
     } catch (error) {
       if (!(error instanceof Transient)) throw error;
@@ -94,20 +114,20 @@ function writeChunked(
 }
 
 /** Bytes of a chunk, where the caller or the registry wants chunks; else null. */
-function chunkSize({ connection, action, options }: Upload, session: Reply): number | null {
-  const minimum = Number(session.header("oci-chunk-min-length") ?? 0);
+function chunkSize({ connection, action, options }: Upload, { opened }: Session): number | null {
+  const minimum = Number(opened.header("oci-chunk-min-length") ?? 0);
   const wanted = options.chunkBytes ?? (minimum > 0 ? UPLOAD_CHUNK_BYTES : 0);
   if (!(minimum >= 0 && minimum <= MAX_UPLOAD_CHUNK_BYTES)) {
     const state = `it wants chunks longer than ${MAX_UPLOAD_CHUNK_BYTES} bytes, or of no length`;
-    throw connection.invalid({ action, method: "POST" }, session, state);
+    throw connection.invalid({ action, method: "POST" }, opened, state);
   }
   return wanted === 0 ? null : Math.min(Math.max(wanted, minimum), MAX_UPLOAD_CHUNK_BYTES);
 }
 
 /** One request with everything. @returns false where the registry finds it too long for that */
-async function sendWhole(upload: Upload, session: Reply): Promise<boolean> {
+async function sendWhole(upload: Upload, { url }: Session): Promise<boolean> {
   const { connection, descriptor: { digest, size }, content } = upload;
-  const request = requestOf(upload, "PUT", withDigest(nextUrl(upload, session), digest));
+  const request = requestOf(upload, "PUT", withDigest(url, digest));
   const reply = await connection.request({
     ...request,
     headers: OCTETS,
@@ -122,15 +142,14 @@ async function sendWhole(upload: Upload, session: Reply): Promise<boolean> {
 }
 
 /** One request for each chunk; what breaks goes on where the registry says that it is. */
-async function sendChunks(upload: Upload, session: Reply, chunkBytes: number): Promise<true> {
+async function sendChunks(upload: Upload, session: Session, chunkBytes: number): Promise<true> {
   const { connection, descriptor: { digest }, content } = upload;
-  let url = nextUrl(upload, session);
   let at = 0;
   for await (const chunk of inChunks(exactly(upload, content()), chunkBytes)) {
-    url = await sendChunk(upload, url, chunk, at);
+    await sendChunk(upload, session, chunk, at);
     at += chunk.length;
   }
-  const request = requestOf(upload, "PUT", withDigest(url, digest));
+  const request = requestOf(upload, "PUT", withDigest(session.url, digest));
   const reply = await connection.request({
     ...request,
     headers: OCTETS,
@@ -142,19 +161,17 @@ async function sendChunks(upload: Upload, session: Reply, chunkBytes: number): P
   return true;
 }
 
-/** @returns where the next one goes */
 async function sendChunk(
   upload: Upload,
-  start: URL,
+  session: Session,
   chunk: Uint8Array<ArrayBuffer>,
   at: number,
-): Promise<URL> {
+): Promise<void> {
   const { connection, timing, options: { signal } } = upload;
-  let url = start;
   let sent = 0;
   for (let tries = 1;; tries++) {
     const rest = chunk.subarray(sent);
-    const request = requestOf(upload, "PATCH", url);
+    const request = requestOf(upload, "PATCH", session.url);
     try {
       const reply = await connection.request({
         ...request,
@@ -164,18 +181,19 @@ async function sendChunk(
         retry: false,
       });
       await reply.discard();
-      return nextUrl(upload, reply);
+      session.url = nextUrl(upload, reply);
+      return;
     } catch (error) {
       if (!(error instanceof Transient)) throw error;
       await backOff(timing, tries, error, signal);
-      const status = await progress(upload, url);
+      const status = await progress(upload, session.url);
       // What it has lost of earlier chunks is not here any more: begin anew.
       if (status === null || status.received < at || status.received > at + chunk.length) {
         throw error;
       }
       sent = status.received - at;
-      url = status.url;
-      if (sent === chunk.length) return url;
+      session.url = status.url;
+      if (sent === chunk.length) return;
     }
   }
 }

@@ -30,14 +30,14 @@ import { parseRetryAfter, type Timing, Transient, withRetries } from "./timing.t
 export interface RegistryRequest {
   /** What is being done, such as `Cannot read manifest "latest"`: errors begin with it. */
   readonly action: string;
-  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Path and query below the registry, or a URL that the registry has given. */
   readonly target: string | URL;
   readonly headers?: Readonly<Record<string, string>>;
   /** Called for every try. */
   readonly body?: () => RequestBody;
-  /** What it takes, on top of `pull` of the own repository. */
-  readonly access?: "push";
+  /** What it takes, on top of `pull` of the own repository; `delete` on top of `push`. */
+  readonly access?: "push" | "delete";
   /** Another repository that it reads from (a mount). */
   readonly from?: string;
   /** Statuses that are no errors. */
@@ -206,7 +206,8 @@ export class Connection {
   #scopes({ access, from, target }: RegistryRequest): string[] {
     const { repository } = this.endpoint;
     if (repository === "" || target === "/v2/") return [];
-    const own = `repository:${repository}:${access === "push" ? "pull,push" : "pull"}`;
+    const actions = { pull: "pull", push: "pull,push", delete: "pull,push,delete" };
+    const own = `repository:${repository}:${actions[access ?? "pull"]}`;
     return from === undefined ? [own] : [own, `repository:${from}:pull`];
   }
 

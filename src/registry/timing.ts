@@ -24,6 +24,8 @@ export interface Timing {
   readonly document: number;
   /** How long the text of an error may take. */
   readonly errorBody: number;
+  /** How long it may take to tell a registry that an upload is given up. */
+  readonly farewell: number;
   /** The time, as `Date.now`. */
   readonly now: () => number;
   /** From 0 up to 1, as `Math.random`. */
@@ -42,6 +44,7 @@ export const DEFAULT_TIMING: Timing = {
   commit: 600_000,
   document: 120_000,
   errorBody: 5_000,
+  farewell: 1_500,
   now: Date.now,
   random: Math.random,
   sleep,

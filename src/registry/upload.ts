@@ -1,6 +1,6 @@
 /**
- * Sessions of uploads (distribution-spec, "Pushing blobs"): how they are opened, and where they go
- * on.
+ * Sessions of uploads (distribution-spec, "Pushing blobs"): how they are opened, where they go on,
+ * and how they are given up.
  *
  * @module
  */
@@ -30,6 +30,16 @@ export interface Upload {
   readonly content: () => AsyncIterable<Uint8Array>;
   readonly action: string;
   readonly options: UploadOptions;
+  /** Those that were opened and have not led to the blob. */
+  readonly sessions: Set<Session>;
+}
+
+/** A session at a registry. */
+export interface Session {
+  /** What opened it. */
+  readonly opened: Reply;
+  /** Where it goes on, which is elsewhere after every request. */
+  url: URL;
 }
 
 /**
@@ -39,7 +49,7 @@ export interface Upload {
  * @returns the session that the registry opens where it does not mount; null where it does neither
  * @throws {LayerfsError} `interrupted`, `permission-missing`
  */
-export async function mount(upload: Upload, from: string): Promise<"mounted" | Reply | null> {
+export async function mount(upload: Upload, from: string): Promise<"mounted" | Session | null> {
   const { connection, descriptor: { digest } } = upload;
   if (connection.unreadable.has(from)) return null;
   const query = new URLSearchParams({ mount: digest, from });
@@ -47,7 +57,7 @@ export async function mount(upload: Upload, from: string): Promise<"mounted" | R
   try {
     const reply = await connection.request({ ...request, from, accept: [201, 202], retry: false });
     await reply.discard();
-    return reply.status === 201 ? "mounted" : reply;
+    return reply.status === 201 ? "mounted" : open(upload, reply);
   } catch (error) {
     if (error instanceof Transient) return null;
     if (!(error instanceof LayerfsError)) throw error;
@@ -59,11 +69,37 @@ export async function mount(upload: Upload, from: string): Promise<"mounted" | R
 }
 
 /** Opens a session. @throws {LayerfsError} as `Connection.request` */
-export async function begin(upload: Upload): Promise<Reply> {
+export async function begin(upload: Upload): Promise<Session> {
   const request = requestOf(upload, "POST", upload.connection.path("blobs/uploads/"));
   const reply = await upload.connection.request({ ...request, accept: [202] });
   await reply.discard();
-  return reply;
+  return open(upload, reply);
+}
+
+function open(upload: Upload, opened: Reply): Session {
+  const session = { opened, url: nextUrl(upload, opened) };
+  upload.sessions.add(session);
+  return session;
+}
+
+/**
+ * Gives up the sessions that have not led to the blob: registries keep what came in them, for days or
+ * for good. That is not waited for long, and whether they do it is their affair. The first try may
+ * fail as the upload has: HTTP/2 takes the connection down with it.
+ */
+export async function abandon({ connection, timing, action, sessions }: Upload): Promise<void> {
+  if (sessions.size === 0) return;
+  // Not the signal of the upload, which may be what has ended it.
+  const signal = AbortSignal.timeout(timing.farewell);
+  const request = { action, method: "DELETE", access: "delete", signal } as const;
+  await Promise.all(Array.from(sessions, async ({ url }) => {
+    try {
+      const reply = await connection.request({ ...request, target: url, accept: [202, 204, 404] });
+      await reply.discard();
+    } catch (error) {
+      if (!(error instanceof LayerfsError)) throw error;
+    }
+  }));
 }
 
 /** Where a session goes on. @throws {LayerfsError} `registry-invalid` */

@@ -66,6 +66,16 @@ export class RegistryServer implements AsyncDisposable {
     }/${hex}/data`;
   }
 
+  /**
+   * How many uploads to a repository have neither come to their end nor been given up. (Of those that
+   * have been, Distribution 2.8 keeps the state of its hash.)
+   */
+  async uploads(repository: string): Promise<number> {
+    const base = `${this.#directory}/storage/docker/registry/v2/repositories`;
+    const found = await must(["find", `${base}/${repository}/_uploads`, "-name", "startedat"]);
+    return found.split("\n").length - 1;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await end(this.#child);
     await Deno.remove(this.#directory, { recursive: true });

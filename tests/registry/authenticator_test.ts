@@ -295,6 +295,26 @@ for (const credentials of [USER, undefined]) {
   });
 }
 
+Deno.test("an upload is given up with a token for that, which no other request asks for", async () => {
+  await using registry = new TokenRegistry();
+  registry.token = ({ target }) =>
+    target.includes("delete") ? failure(403, "DENIED", "you may push only") : undefined;
+  registry.challenge = (realm) => `Bearer realm="${realm}"`;
+  await using client = clientFor(registry);
+  const descriptor = registry.blob(CONTENT);
+  registry.blobs.clear();
+  const upload = (bytes: Uint8Array) =>
+    client.uploadBlob(descriptor, async function* () {
+      yield await Promise.resolve(bytes);
+    });
+  const { code } = await failureOf(() => upload(CONTENT.slice(1)));
+  assertEquals(code, "size-mismatch");
+  assertEquals(await upload(CONTENT), "uploaded");
+  const scopes = registry.tokens.map(({ target }) => new URL(`http://x${target}`).searchParams)
+    .map((query) => query.get("scope"));
+  assertEquals(scopes, ["repository:team/app:pull,push", "repository:team/app:pull,push,delete"]);
+});
+
 for (const status of [401, 403, 503]) {
   Deno.test(`a token server that answers ${status} for a mount keeps nobody from uploading`, async () => {
     await using registry = new TokenRegistry();

@@ -17,6 +17,12 @@ async function* pieces(bytes = CONTENT): AsyncGenerator<Uint8Array> {
   }
 }
 
+/** Content that breaks. */
+async function* failing(): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(CONTENT.slice(0, 50_000));
+  throw new RangeError("the disk is gone");
+}
+
 /** Uploads CONTENT; what there is afterwards. */
 async function upload(
   handler: Handler = () => undefined,
@@ -69,12 +75,11 @@ for (const wire of ["http", "https", "unverified https"] as const) {
     }
   });
 
-  Deno.test(`a fault of the content is what is reported, over ${wire}`, async () => {
-    const { error } = await upload(undefined, {}, wire, async function* () {
-      yield await Promise.resolve(CONTENT.slice(0, 10));
-      throw new RangeError("the disk is gone");
-    });
+  Deno.test(`a fault of the content is reported, and the upload given up, over ${wire}`, async () => {
+    const { error, log, registry } = await upload(undefined, {}, wire, failing);
     assert(error instanceof RangeError, Deno.inspect(error));
+    assertEquals(log.at(-1), "DELETE uploads/s1?_state=secret");
+    assertEquals(registry.uploads.size, 0);
   });
 }
 
@@ -227,6 +232,63 @@ Deno.test("a request that fails begins a new session", async () => {
   assertEquals([outcome, failures], ["uploaded", 3]);
   assertEquals(stored, CONTENT);
   assertEquals(log.filter((line) => line === "POST uploads/").length, 3);
+});
+
+Deno.test("an upload that is interrupted is given up where it was to go on", async () => {
+  const ended = new AbortController();
+  let patches = 0;
+  const { error, log } = await upload(({ method }) => {
+    if (method !== "PATCH") return undefined;
+    if (++patches === 2) ended.abort();
+    const location = `/v2/team/app/blobs/uploads/s1?after=${patches}`;
+    return new Response(null, { status: 202, headers: { location } });
+  }, { chunkBytes: 10_000, signal: ended.signal });
+  assertEquals((await failureOf(() => Promise.reject(error))).code, "interrupted");
+  assertEquals(log.at(-1), "DELETE uploads/s1?after=1");
+});
+
+Deno.test("whatever becomes of giving an upload up, it is the first error that counts", async () => {
+  const location = "https://127.0.0.1:1/";
+  for (
+    const answer of [
+      () => failure(405, "UNSUPPORTED", "no"),
+      () => failure(503, "UNAVAILABLE", "no", { "retry-after": "1" }),
+      () => new Response(null, { status: 307, headers: { location } }),
+    ]
+  ) {
+    const refusing = ({ method }: Asked) => method === "DELETE" ? answer() : undefined;
+    const { error, log } = await upload(refusing, {}, "http", failing);
+    assert(error instanceof RangeError, Deno.inspect(error));
+    assert(log.some((line) => line.startsWith("DELETE")));
+  }
+});
+
+Deno.test("giving an upload up is not waited for long", async () => {
+  const silence = Promise.withResolvers<Response>();
+  await using registry = new FaultyRegistry(({ method }) =>
+    method === "DELETE" ? silence.promise : undefined
+  );
+  await using client = clientFor(registry);
+  const descriptor = registry.blob(CONTENT);
+  registry.blobs.clear();
+  const begun = performance.now();
+  const error = await client.uploadBlob(descriptor, failing).catch((thrown: unknown) => thrown);
+  const took = performance.now() - begun;
+  silence.resolve(new Response());
+  assert(error instanceof RangeError, Deno.inspect(error));
+  assert(took < 10_000, `${took} ms`);
+  assertEquals(registry.asked.at(-1)?.method, "DELETE");
+});
+
+Deno.test("what a failed try has left is given up once the next has made it", async () => {
+  let failures = 0;
+  const { outcome, log, registry } = await upload(({ method }) =>
+    method === "PUT" && failures++ < 1 ? new Response(null, { status: 500 }) : undefined
+  );
+  assertEquals([outcome, registry.uploads.size], ["uploaded", 0]);
+  assertEquals(log.filter((line) => line.startsWith("DELETE")), [
+    "DELETE uploads/s1?_state=secret",
+  ]);
 });
 
 Deno.test("a digest that the registry does not find is told as such", async () => {

@@ -139,6 +139,10 @@ export class FaultyRegistry implements AsyncDisposable {
     const had = this.uploads.get(session);
     if (had === undefined) return failure(404, "BLOB_UPLOAD_UNKNOWN", "no such upload");
     if (method === "GET") return session202(repository, session, had.length, 204);
+    if (method === "DELETE") {
+      this.uploads.delete(session);
+      return new Response(null, { status: 204 });
+    }
     const start = Number(headers.get("content-range")?.split("-")[0] ?? had.length);
     if (start !== had.length) return failure(416, "RANGE_INVALID", "not the next byte");
     const bytes = concat([had, body]);

@@ -39,6 +39,7 @@ export class TestClock {
     now: () => this.time,
     random: () => 1,
     errorBody: 300,
+    farewell: 300,
     sleep: (ms) => {
       this.waits.push(ms);
       this.time += ms;
