@@ -9,7 +9,8 @@
  * | `docker://HOST/REPO[:TAG][@DIGEST]` | a registry |
  * | `NAME[:TAG][@DIGEST]` | the store's own images |
  *
- * As in skopeo, a path ends at its first colon.
+ * As in skopeo, a path ends at its first colon. Its other transports (`dir:` and the like) are
+ * refused: each would be a name of an image with a tag.
  *
  * @example
  * ```ts
@@ -92,6 +93,9 @@ const REPOSITORY =
 const LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?";
 const HOST = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[0-9A-Fa-f:.]+\\])(?::[0-9]{1,5})?$`);
 
+/** Transports of skopeo and podman (containers-transports(5)) that layerfs has not. */
+const FOREIGN = /^(?:containers-storage|dir|docker-daemon|ostree|sif|tarball):/;
+
 /** Characters of `HOST/REPO` that clients commonly take (distribution-spec). */
 const MAX_NAME_LENGTH = 255;
 
@@ -112,6 +116,15 @@ export function parseReference(text: string): Reference {
     return { transport, ...parseLayoutPath(rest, text) };
   }
   if (transport === "docker-archive") return { transport, ...parseArchivePath(rest, text) };
+  const foreign = FOREIGN.exec(text)?.[0];
+  if (foreign !== undefined) {
+    throw wrong(
+      text,
+      `there is no transport "${foreign}" here, and no image of the store is called so; there are ` +
+        "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REPO:TAG], " +
+        "docker://HOST/REPO[:TAG] and names of the store",
+    );
+  }
   const { typed, image } = readName(text, text);
   return { transport: "store", name: typed, ...image };
 }

@@ -54,6 +54,8 @@ Deno.test("what fails, or only ends something, makes no store", () =>
       [4, "copy", nowhere, "x"],
       [4, "tag", "x", "y"],
       [2, "tag", "x", "y@sha256:00"],
+      [2, "copy", hello, "dir:copy"],
+      [2, "pull", hello, "--as", "sif:1"],
       [4, "create", "--pull=never", "x"],
       [2, "pull", hello, "--as", "BAD!NAME"],
       [4, "squash", `${nowhere}:x`, "y"],

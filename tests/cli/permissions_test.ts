@@ -77,6 +77,29 @@ Deno.test("no permission lets any program run, or a command reach a network that
   }
 });
 
+/** The credential helpers of a list of programs. */
+const helpersIn = (programs: readonly string[]) =>
+  programs.filter((name) => name.startsWith("docker-credential-"));
+
+/** The programs that a task lets run. */
+const programsOf = (command: string) => /--allow-run=(\S+)/.exec(command)?.[1]?.split(",") ?? [];
+
+Deno.test("whatever reaches a registry may run the credential helpers, and nothing else may", () => {
+  const { layerfs, install, compile, demo } = config.tasks;
+  const helpers = helpersIn(programsOf(layerfs.command));
+  assertEquals(helpers.length, 9);
+  for (const { command } of [install, compile]) {
+    assertEquals(helpersIn(programsOf(command)), helpers);
+  }
+  assertEquals(helpersIn(programsOf(demo.command)), []);
+  // Deno would tell of every one that this machine has not, each time.
+  for (const { command } of [layerfs, install, compile]) assert(/ --quiet /.test(command), command);
+  for (const [name, set] of Object.entries(config.permissions)) {
+    const found = "run" in set ? helpersIn(set.run) : [];
+    assertEquals(found, REACHING.has(name) || name === "logout" ? helpers : [], name);
+  }
+});
+
 Deno.test("the named permissions are enough for their commands", () =>
   withHello(async (directory) => {
     const run = async (name: string, ...args: string[]) => {

@@ -75,6 +75,13 @@ Deno.test("references of every transport", () => {
   }
 });
 
+Deno.test("what is a transport elsewhere is a name where no tag follows it at once", () => {
+  for (const text of ["dir", "x/dir:1", "docker.io/library/dir:1", "dir-x:1", "docker://dir:1"]) {
+    const { transport } = parseReference(text);
+    assertEquals(transport, text === "docker://dir:1" ? "docker" : "store", text);
+  }
+});
+
 Deno.test("names are filled in by Docker's rules", () => {
   const table: readonly [string, string, string, string][] = [
     ["alpine", "docker.io", "library/alpine", "latest"],
@@ -159,6 +166,13 @@ const wrong: readonly [string, string][] = [
   ["docker-archive::a:b", "the path is missing"],
   ["docker-archive:a.tar:", "is no image name"],
   [`docker-archive:a.tar:alpine@${EMPTY_DIGEST}`, "no digests"],
+  ...["containers-storage", "dir", "docker-daemon", "ostree", "sif", "tarball"].flatMap(
+    (transport): [string, string][] => [
+      [`${transport}:latest`, `no transport "${transport}:"`],
+      [`${transport}:/srv/x`, "oci-archive:FILE[:TAG], docker-archive:FILE[:REPO:TAG], docker://"],
+      [`${transport}:alpine@${EMPTY_DIGEST}`, `no transport "${transport}:"`],
+    ],
+  ),
 ];
 testRejections(
   "a reference",

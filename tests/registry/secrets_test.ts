@@ -6,6 +6,7 @@ import { login, logout } from "../../src/registry/login.ts";
 import { findCredentials, type RegistrySettings } from "../../src/registry/settings.ts";
 import { type Asked, FaultyRegistry } from "./faulty_registry.ts";
 import { clientFor, pattern, settingsFor, TestClock } from "./harness.ts";
+import { writeHelper } from "./helper_program.ts";
 
 const PASSWORD = "pa55/word with+odd=chars";
 const TOKEN = "t0ken.of.the.registry";
@@ -128,28 +129,12 @@ Deno.test("credentials show nothing but the user's name", () => {
   }
 });
 
-/** A program that keeps credentials in a file beside it, and writes down how it was called. */
-const HELPER = `#!/bin/sh
-here=\${0%/*}
-echo "$0 $*" >> "$here/calls"
-case $1 in
-store) cat > "$here/kept" ;;
-get) read -r url
-  [ -e "$here/kept" ] || { echo 'credentials not found in native keychain'; exit 1; }
-  [ ! -e "$here/broken" ] || { cat "$here/kept"; exit 1; }
-  cat "$here/kept" ;;
-erase) rm -f "$here/kept" ;;
-esac
-`;
-
 Deno.test("a credential helper gets secrets through pipes", async () => {
   const directory = await Deno.makeTempDir();
   try {
-    const helper = `${directory}/docker-credential-layerfs-test`;
-    await Deno.writeTextFile(helper, HELPER);
-    await Deno.chmod(helper, 0o755);
     const module = new URL("./helper_session.ts", import.meta.url).pathname;
-    await Deno.copyFile(helper, `${directory}/docker-credential-other`);
+    writeHelper(directory, "docker-credential-layerfs-test");
+    writeHelper(directory, "docker-credential-other");
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
