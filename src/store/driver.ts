@@ -185,10 +185,20 @@ export interface BrokenLayer {
   readonly isLitter?: boolean;
 }
 
+/** A removed layer that something foreign still uses. */
+export interface WaitingLayer {
+  /** Name of the staging directory that stands for it. */
+  readonly name: string;
+  /** Which layer it is and what it waits for, for people to read. */
+  readonly detail: string;
+}
+
 /** What a driver holds, by the names that LayerFS gave. */
 export interface Strays {
   /** Names of staging directories that something of the driver's is left of. */
   readonly staging: readonly string[];
+  /** What is not to be swept yet. */
+  readonly waiting: readonly WaitingLayer[];
   /** Root filesystems that the driver keeps outside of bundles, in whatever state. */
   readonly containers: readonly ContainerRootfs[];
   /** Names in the layers' place that are no whole layers, and why, for people to read. */

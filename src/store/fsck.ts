@@ -18,7 +18,7 @@ import { check, run } from "../process.ts";
 import { isClaimed, ROOTFS } from "./claim.ts";
 import { checkContents } from "./check_contents.ts";
 import { digestFile } from "./digest_file.ts";
-import type { ContainerRootfs, Strays } from "./driver.ts";
+import type { ContainerRootfs, Strays, WaitingLayer } from "./driver.ts";
 import { litterOf } from "./gc.ts";
 import { ImageStore } from "./images.ts";
 import { layerName, layerOfName, type StoredLayer } from "./layer_record.ts";
@@ -73,6 +73,8 @@ export interface FsckResult {
   };
   /** In the order in which they were found. */
   readonly problems: readonly Problem[];
+  /** Removed layers that something outside of the store still uses: no problem of the store's. */
+  readonly waiting: readonly WaitingLayer[];
 }
 
 /** What fsck is to know of the containers, and to do for them. */
@@ -142,6 +144,7 @@ class Fsck {
         ...images,
       },
       problems: this.#problems,
+      waiting: strays.waiting,
     };
   }
 
@@ -169,18 +172,23 @@ class Fsck {
   /** Returns whether there was any. */
   async #litter(): Promise<boolean> {
     const { driver } = this.#store;
-    const litter = await this.#findLitter();
-    for (const name of litter) {
-      await this.#note("litter", name, "a process that died has left it", async () => {
-        await this.#store.sweep();
-        await driver.sweep(name);
-        const directory = `${this.#store.path}/staging/${name}`;
-        if (fs.existsSync(directory)) {
-          throw new LayerfsError("busy", `Cannot sweep "${directory}": it is in use`);
-        }
-      });
+    const known = new Set<string>();
+    // Of removed layers, each is litter once the one on top of it has gone.
+    for (;;) {
+      const litter = (await this.#findLitter()).filter((name) => !known.has(name));
+      for (const name of litter) {
+        known.add(name);
+        await this.#note("litter", name, "a process that died has left it", async () => {
+          await this.#store.sweep();
+          await driver.sweep(name);
+          const directory = `${this.#store.path}/staging/${name}`;
+          if (fs.existsSync(directory)) {
+            throw new LayerfsError("busy", `Cannot sweep "${directory}": it is in use`);
+          }
+        });
+      }
+      if (litter.length === 0 || !this.#options.repair) return known.size > 0;
     }
-    return litter.length > 0;
   }
 
   async #findLitter(): Promise<string[]> {

@@ -63,12 +63,7 @@ export async function collectGarbage(
   const litter = litterOf(store, strays.staging);
   const litterBytes = await bytesOf(store, litter);
   const refusals = new Refusals();
-  if (!dryRun) {
-    await store.sweep();
-    for (const name of strays.staging.filter((name) => litter.includes(name))) {
-      await sweepStray(store, name, refusals);
-    }
-  }
+  const swept = dryRun ? litter : await sweepAll(store, strays.staging, refusals);
   const images = new ImageStore(store.path);
   const roots = await images.roots();
   if (!roots.complete) {
@@ -89,14 +84,13 @@ export async function collectGarbage(
   const deferred = dryRun
     ? []
     : await removeAll(store, images, { unused, blobs, signal, refusals });
-  const left = dryRun ? [] : litterOf(store, (await store.driver.listStraysBesideLayers()).staging);
   refusals.throwFirst();
   return {
     dryRun,
     layers: unused.map(({ chainId }) => chainId),
     deferred,
     blobs: blobs.map(({ digest }) => digest),
-    staging: litter.filter((name) => !left.includes(name)),
+    staging: swept,
     freedBytes: [...unused, ...blobs].reduce((sum, { bytes }) => sum + bytes, 0) + litterBytes,
   };
 }
@@ -134,15 +128,40 @@ async function removeAll(
   return deferred;
 }
 
-/** What is in use stays, for a later time. */
-async function sweepStray(store: Store, name: string, refusals: Refusals): Promise<void> {
-  await refusals.attempt(`litter ${name}`, async () => {
-    try {
-      await store.driver.sweep(name);
-    } catch (error) {
-      if (!(error instanceof LayerfsError) || error.code !== "busy") throw error;
+/**
+ * Sweeps until nothing more goes: of removed layers, each is litter once the one on top of it has
+ * gone. What is in use stays, for a later time.
+ *
+ * @param stray what the driver has
+ * @returns the names of what has gone
+ */
+async function sweepAll(
+  store: Store,
+  stray: readonly string[],
+  refusals: Refusals,
+): Promise<string[]> {
+  const gone: string[] = [];
+  for (let staged = stray;;) {
+    const litter = litterOf(store, staged);
+    if (litter.length === 0) return gone;
+    await store.sweep();
+    for (const name of staged.filter((name) => litter.includes(name))) {
+      await refusals.attempt(`litter ${name}`, () => sweepUnused(store, name));
     }
-  });
+    staged = (await store.driver.listStraysBesideLayers()).staging;
+    const left = litterOf(store, staged);
+    const went = litter.filter((name) => !left.includes(name));
+    if (went.length === 0) return gone;
+    gone.push(...went);
+  }
+}
+
+async function sweepUnused(store: Store, name: string): Promise<void> {
+  try {
+    await store.driver.sweep(name);
+  } catch (error) {
+    if (!(error instanceof LayerfsError) || error.code !== "busy") throw error;
+  }
 }
 
 /** Tops of containers whose making or removal died and could not be swept. */

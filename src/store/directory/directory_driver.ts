@@ -202,8 +202,8 @@ export class DirectoryDriver implements Driver {
 
   /** A root filesystem is in its bundle, and nowhere else. */
   async listStraysBesideLayers(): Promise<Omit<Strays, "brokenLayers">> {
-    const { staging, containers } = await this.listStrays();
-    return { staging, containers };
+    const { brokenLayers: _, ...others } = await this.listStrays();
+    return others;
   }
 
   async repairLayer(chainId: Digest): Promise<void> {
@@ -214,9 +214,9 @@ export class DirectoryDriver implements Driver {
 
   listStrays(): Promise<Strays> {
     return attempt(`Cannot list the layers in "${this.#layers.path}"`, () => {
-      if (!this.keepsLayers) return { staging: [], containers: [], brokenLayers: [] };
+      if (!this.keepsLayers) return { staging: [], waiting: [], containers: [], brokenLayers: [] };
       const { broken } = this.#layers.list();
-      return { staging: this.#layers.removed(), containers: [], brokenLayers: broken };
+      return { staging: this.#layers.removed(), waiting: [], containers: [], brokenLayers: broken };
     });
   }
 

@@ -192,8 +192,8 @@ export class OverlayDriver implements Driver {
 
   /** Root filesystems are in bundles, all of them. */
   async listStraysBesideLayers(): Promise<Omit<Strays, "brokenLayers">> {
-    const { staging, containers } = await this.listStrays();
-    return { staging, containers };
+    const { brokenLayers: _, ...others } = await this.listStrays();
+    return others;
   }
 
   async repairLayer(chainId: Digest): Promise<void> {
@@ -210,6 +210,7 @@ export class OverlayDriver implements Driver {
         ...new Set(mounts.map((name) => name.slice(0, name.indexOf("/")))),
         ...this.#layers.removed(),
       ],
+      waiting: [],
       containers: [],
       brokenLayers: this.#layers.list().broken,
     }));

@@ -29,8 +29,8 @@ import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.t
 import { isMountPoint } from "../mount_point.ts";
 import { mountsBelow } from "../mounts.ts";
 import { createRoots, missingRoot } from "./create_roots.ts";
-import { DatasetNames, DEFERRED, isStagedName, LAYER_SNAPSHOT } from "./dataset_names.ts";
-import { FOREIGN_PROPERTIES, refuseChildren } from "./foreign.ts";
+import { DatasetNames, DEFERRED, isStagedName } from "./dataset_names.ts";
+import { FOREIGN_PROPERTIES, refuseChildren, snapshotsOf } from "./foreign.ts";
 import { LayerIndex } from "./layer_index.ts";
 import { LAYER_PROPERTIES, readRecord, RECORD_PROPERTIES } from "./layer_properties.ts";
 import {
@@ -43,11 +43,10 @@ import {
 } from "./mounting.ts";
 import { Ownership, STORE } from "./ownership.ts";
 import { propertiesBelow, propertiesOf } from "./properties.ts";
-import { removeLayer } from "./remove_layer.ts";
+import { deferSnapshots, removeLayer } from "./remove_layer.ts";
 import { checkReplaceable, createRootfs, removeRootfs, replaceRootfs } from "./rootfs_dataset.ts";
 import { StagedDataset } from "./staged_dataset.ts";
 import { findBrokenLayers, findStrays, STRAY_PROPERTIES } from "./strays.ts";
-import { tryZfs } from "./zfs.ts";
 import { diffDataset } from "./zfs_diff.ts";
 import { failureError } from "./zfs_failure.ts";
 
@@ -255,14 +254,12 @@ export class ZfsDriver implements Driver {
       if (properties.get("mounted") === "yes") removeMountPoint(place);
       return;
     }
-    if (failure.kind !== "cloned" && failure.kind !== "held") {
+    const isForeign = failure.kind === "cloned" || failure.kind === "held";
+    if (!isForeign || !staging.startsWith(DEFERRED)) {
       throw await refusalError(this.#names, failure, dataset, place, action);
     }
     // Killed between the two steps of a removal; or the removal still waits for what is foreign.
-    await tryZfs(["destroy", "-d", `${dataset}@${LAYER_SNAPSHOT}`]);
-    if (!staging.startsWith(DEFERRED)) {
-      throw await refusalError(this.#names, failure, dataset, place, action);
-    }
+    await deferSnapshots(snapshotsOf(dataset, all), action);
   }
 
   async repairLayer(chainId: Digest): Promise<void> {
