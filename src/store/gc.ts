@@ -17,7 +17,7 @@ import { readClaim } from "./claim.ts";
 import { ImageStore } from "./images.ts";
 import { LayerFS } from "./layerfs.ts";
 import { stackOf } from "./layer_stack.ts";
-import { layerName, type StoredLayer } from "./layer_record.ts";
+import { layerName, layerOfName, type StoredLayer } from "./layer_record.ts";
 import { Refusals } from "./refusals.ts";
 import { deadStaging } from "./staging.ts";
 import type { Store } from "./store.ts";
@@ -120,12 +120,24 @@ async function removeAll(
   for (const { digest } of blobs) {
     await refusals.attempt(`blob ${digest}`, () => images.blobs.remove(digest));
   }
-  const kept = (await store.driver.listLayers()).map(({ chainId }) => layerName(chainId));
-  removeRest(`${store.path}/skeletons`, new Set(kept));
+  removeRest(`${store.path}/skeletons`, await layersOfSkeletons(store));
   removeEmpty(`${store.path}/views`);
   // Of layers whose makers died. Nobody holds one, as nobody else works here.
   removeRest(`${store.path}/locks`, new Set());
   return deferred;
+}
+
+/**
+ * Names of layers that are there. A listing may lack one, until fsck mends that: so those that it
+ * lacks and that have a skeleton are asked for.
+ */
+async function layersOfSkeletons(store: Store): Promise<Set<string>> {
+  const listed = (await store.driver.listLayers()).map(({ chainId }) => layerName(chainId));
+  const names = new Set(listed);
+  const unlisted = fs.readdirSync(`${store.path}/skeletons`).filter((name) => !names.has(name));
+  const found = await store.driver.findLayers(unlisted.flatMap((name) => layerOfName(name) ?? []));
+  for (const chainId of found.keys()) names.add(layerName(chainId));
+  return names;
 }
 
 /**

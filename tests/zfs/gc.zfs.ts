@@ -94,6 +94,21 @@ Deno.test("litter that cannot go stops no layer", async () => {
   assertEquals((await gc(scratch)).staging, ["0123456789abcdef"]);
 });
 
+Deno.test("what a deep check needs of a layer stays, listed or not", async () => {
+  await using scratch = await Scratch.create();
+  await gc(scratch);
+  await stack(scratch, 1);
+  const skeletons = `${scratch.store}/skeletons`;
+  const [kept, lone] = [1, 9].map((number) => layerName(chainId(number)));
+  for (const name of [kept, lone, "other"]) await Deno.writeTextFile(`${skeletons}/${name}`, "x");
+  await forget(scratch, 1);
+  await gc(scratch);
+  assertEquals([...Deno.readDirSync(skeletons)].map(({ name }) => name), [kept]);
+  await scratch.driver.repairLayer(chainId(1));
+  assertEquals((await gc(scratch)).layers, [chainId(1)]);
+  assertEquals([...Deno.readDirSync(skeletons)], []);
+});
+
 Deno.test("who is in the way of a layer is told by what it is", async () => {
   await using scratch = await Scratch.create();
   const { driver, dataset } = scratch;
