@@ -26,7 +26,7 @@ export interface FsckStoreOptions extends StoreOptions, FsckOptions {}
 export async function fsck(options: FsckStoreOptions): Promise<FsckResult> {
   if (await Store.read(options) === null) {
     const checked = { layers: 0, contents: 0, containers: 0, images: 0, blobs: 0 };
-    return { checked, problems: [] };
+    return { checked, problems: [], waiting: [] };
   }
   using store = await Store.open(options, "exclusive", options.signal);
   const damaged: { id: string; message: string }[] = [];

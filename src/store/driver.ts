@@ -187,12 +187,18 @@ export interface Driver {
   sweep(staging: string): Promise<void>;
   /** What there is without a place in the store's bookkeeping, for fsck: looks at everything. */
   listStrays(): Promise<Strays>;
-  /** The same without a look at the layers, for gc: as cheap as there are few of the rest. */
-  listStraysBesideLayers(): Promise<Omit<Strays, "brokenLayers">>;
+  /** The same, and what the bookkeeping says of layers, for gc: in one call of another program. */
+  survey(): Promise<Survey>;
   /** Makes a broken layer whole, where nothing but bookkeeping is missing; else removes it. */
   repairLayer(chainId: Digest): Promise<void>;
   /** What everything takes, for df; whatever the number of all, in one call of another program each. */
   measure(containers: readonly ContainerRootfs[]): Promise<Measured>;
+}
+
+/** What {@linkcode Driver.survey} finds. Whether a layer is whole, it does not look at. */
+export interface Survey extends Omit<Strays, "brokenLayers"> {
+  /** All layers, in any order. */
+  readonly layers: readonly StoredLayer[];
 }
 
 /** What {@linkcode Driver.measure} finds. */
@@ -216,10 +222,20 @@ export interface BrokenLayer {
   readonly isLitter?: boolean;
 }
 
+/** A removed layer that something foreign still uses. */
+export interface WaitingLayer {
+  /** Name of the staging directory that stands for it. */
+  readonly name: string;
+  /** Which layer it is and what it waits for, for people to read. */
+  readonly detail: string;
+}
+
 /** What a driver holds, by the names that LayerFS gave. */
 export interface Strays {
   /** Names of staging directories that something of the driver's is left of. */
   readonly staging: readonly string[];
+  /** What is not to be swept yet. */
+  readonly waiting: readonly WaitingLayer[];
   /** Root filesystems that the driver keeps outside of bundles, in whatever state. */
   readonly containers: readonly ContainerRootfs[];
   /** Names in the layers' place that are no whole layers, and why, for people to read. */

@@ -95,6 +95,7 @@ class Fsck {
         ...images,
       },
       problems: this.#problems,
+      waiting: strays.waiting,
     };
   }
 
@@ -131,22 +132,27 @@ class Fsck {
   /** Returns whether there was any. */
   async #litter(): Promise<boolean> {
     const { driver } = this.#store;
-    const litter = await this.#findLitter();
-    for (const name of litter) {
-      await this.#note("litter", name, "a process that died has left it", async () => {
-        await this.#store.sweep();
-        await driver.sweep(name);
-        const directory = `${this.#store.path}/staging/${name}`;
-        if (fs.existsSync(directory)) {
-          throw new LayerfsError("busy", `Cannot sweep "${directory}": it is in use`);
-        }
-      });
+    const known = new Set<string>();
+    // Of removed layers, each is litter once the one on top of it has gone.
+    for (;;) {
+      const litter = (await this.#findLitter()).filter((name) => !known.has(name));
+      for (const name of litter) {
+        known.add(name);
+        await this.#note("litter", name, "a process that died has left it", async () => {
+          await this.#store.sweep();
+          await driver.sweep(name);
+          const directory = `${this.#store.path}/staging/${name}`;
+          if (fs.existsSync(directory)) {
+            throw new LayerfsError("busy", `Cannot sweep "${directory}": it is in use`);
+          }
+        });
+      }
+      if (litter.length === 0 || !this.#options.repair) return known.size > 0;
     }
-    return litter.length > 0;
   }
 
   async #findLitter(): Promise<string[]> {
-    const { staging } = await this.#store.driver.listStraysBesideLayers();
+    const { staging } = await this.#store.driver.survey();
     return litterOf(this.#store, staging);
   }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { WaitingLayer } from "./driver.ts";
+
 /** The kinds of problems. */
 export type ProblemKind =
   /** Something a dead process has left. */
@@ -53,4 +55,6 @@ export interface FsckResult {
   };
   /** In the order in which they were found. */
   readonly problems: readonly Problem[];
+  /** Removed layers that something outside of the store still uses: no problem of the store's. */
+  readonly waiting: readonly WaitingLayer[];
 }

@@ -18,7 +18,7 @@ import type { ContainerRootfs } from "./driver.ts";
 import { ImageStore } from "./images.ts";
 import { LayerFS } from "./layerfs.ts";
 import { stackOf } from "./layer_stack.ts";
-import { layerName, type StoredLayer } from "./layer_record.ts";
+import { layerName, layerOfName, type StoredLayer } from "./layer_record.ts";
 import { Refusals } from "./refusals.ts";
 import { deadStaging } from "./staging.ts";
 import type { Store } from "./store.ts";
@@ -60,27 +60,22 @@ export async function collectGarbage(
   containerTops: Iterable<Digest>,
   { dryRun, signal }: CollectOptions,
 ): Promise<GcResult> {
-  const strays = await store.driver.listStraysBesideLayers();
-  const litter = litterOf(store, strays.staging);
+  const { staging, containers, layers } = await store.driver.survey();
+  const litter = litterOf(store, staging);
   const litterBytes = await bytesOf(store, litter);
   const refusals = new Refusals();
-  if (!dryRun) {
-    await store.sweep();
-    for (const name of strays.staging.filter((name) => litter.includes(name))) {
-      await sweepStray(store, name, refusals);
-    }
-  }
-  const layers = await store.driver.listLayers();
-  const { unused, blobs } = await findUnused(store, containerTops, layers, strays.containers);
-  const deferred = dryRun ? [] : await removeAll(store, { unused, blobs, signal, refusals });
-  const left = dryRun ? [] : litterOf(store, (await store.driver.listStraysBesideLayers()).staging);
+  const swept = dryRun ? litter : await sweepAll(store, staging, refusals);
+  const { unused, blobs } = await findUnused(store, containerTops, layers, containers);
+  const deferred = dryRun
+    ? []
+    : await removeAll(store, layers, { unused, blobs, signal, refusals });
   refusals.throwFirst();
   return {
     dryRun,
     layers: unused.map(({ chainId }) => chainId),
     deferred,
     blobs: blobs.map(({ digest }) => digest),
-    staging: litter.filter((name) => !left.includes(name)),
+    staging: swept,
     freedBytes: [...unused, ...blobs].reduce((sum, { bytes }) => sum + bytes, 0) + litterBytes,
   };
 }
@@ -128,6 +123,7 @@ export async function findUnused(
 /** Removes layers and blobs, and the rests of others; returns the layers that go later. */
 async function removeAll(
   store: Store,
+  layers: readonly StoredLayer[],
   { unused, blobs, signal, refusals }: Unused & {
     readonly signal: AbortSignal;
     readonly refusals: Refusals;
@@ -148,23 +144,64 @@ async function removeAll(
   for (const { digest } of blobs) {
     await refusals.attempt(`blob ${digest}`, () => stored.remove(digest));
   }
-  const kept = (await store.driver.listLayers()).map(({ chainId }) => layerName(chainId));
-  removeRest(`${store.path}/skeletons`, new Set(kept));
+  removeRest(`${store.path}/skeletons`, await layersOfSkeletons(store, layers, unused));
   removeEmpty(`${store.path}/views`);
   // Of layers whose makers died. Nobody holds one, as nobody else works here.
   removeRest(`${store.path}/locks`, new Set());
   return deferred;
 }
 
-/** What is in use stays, for a later time. */
-async function sweepStray(store: Store, name: string, refusals: Refusals): Promise<void> {
-  await refusals.attempt(`litter ${name}`, async () => {
-    try {
-      await store.driver.sweep(name);
-    } catch (error) {
-      if (!(error instanceof LayerfsError) || error.code !== "busy") throw error;
+/**
+ * Names of layers that are there. A listing may lack one, until fsck mends that; and not all that were
+ * to be removed have gone. So those with a skeleton are asked for.
+ */
+async function layersOfSkeletons(
+  store: Store,
+  layers: readonly StoredLayer[],
+  removed: readonly StoredLayer[],
+): Promise<Set<string>> {
+  const names = new Set(layers.map(({ chainId }) => layerName(chainId)));
+  for (const { chainId } of removed) names.delete(layerName(chainId));
+  const unlisted = fs.readdirSync(`${store.path}/skeletons`).filter((name) => !names.has(name));
+  const found = await store.driver.findLayers(unlisted.flatMap((name) => layerOfName(name) ?? []));
+  for (const chainId of found.keys()) names.add(layerName(chainId));
+  return names;
+}
+
+/**
+ * Sweeps until nothing more goes: of removed layers, each is litter once the one on top of it has
+ * gone. What is in use stays, for a later time.
+ *
+ * @param stray what the driver has
+ * @returns the names of what has gone
+ */
+async function sweepAll(
+  store: Store,
+  stray: readonly string[],
+  refusals: Refusals,
+): Promise<string[]> {
+  const gone: string[] = [];
+  for (let staged = stray;;) {
+    const litter = litterOf(store, staged);
+    if (litter.length === 0) return gone;
+    await store.sweep();
+    for (const name of staged.filter((name) => litter.includes(name))) {
+      await refusals.attempt(`litter ${name}`, () => sweepUnused(store, name));
     }
-  });
+    staged = (await store.driver.survey()).staging;
+    const left = litterOf(store, staged);
+    const went = litter.filter((name) => !left.includes(name));
+    if (went.length === 0) return gone;
+    gone.push(...went);
+  }
+}
+
+async function sweepUnused(store: Store, name: string): Promise<void> {
+  try {
+    await store.driver.sweep(name);
+  } catch (error) {
+    if (!(error instanceof LayerfsError) || error.code !== "busy") throw error;
+  }
 }
 
 /** Tops of containers whose making or removal died and could not be swept. */

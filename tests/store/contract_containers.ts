@@ -225,7 +225,12 @@ async function declared(ground: Ground): Promise<void> {
     [options.keepsLayers, options.hasQuota],
   );
   await driver.initialize();
-  assertEquals(await driver.listStrays(), { staging: [], containers: [], brokenLayers: [] });
+  assertEquals(await driver.listStrays(), {
+    staging: [],
+    waiting: [],
+    containers: [],
+    brokenLayers: [],
+  });
 }
 
 /** Tests of containers. */

@@ -91,7 +91,7 @@ layered("what is no whole layer is told, not found, and gives way to a new one",
     await ground.see(made, (root) => assertTree(root, { "": d(), a: f("made") }));
   }
   const { staging, ...left } = await driver.listStrays();
-  assertEquals(left, { containers: [], brokenLayers: [] });
+  assertEquals(left, { waiting: [], containers: [], brokenLayers: [] });
   for (const replaced of staging) await driver.sweep(replaced);
 });
 

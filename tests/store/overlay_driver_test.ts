@@ -59,7 +59,7 @@ Deno.test("layers are found and listed by their records", () =>
     assert(driver.treeOf(BASE)?.endsWith("/diff"));
     assertEquals([driver.treeOf(MIDDLE), driver.treeOf(TOP)], [null, null]);
     const strays = await driver.listStrays();
-    assertEquals(strays, { staging: [], containers: [], brokenLayers: [] });
+    assertEquals(strays, { staging: [], waiting: [], containers: [], brokenLayers: [] });
   }));
 
 Deno.test("a stack with a gap or a circle is refused, and nothing is made", () =>

@@ -130,9 +130,26 @@ Deno.test("strays: litter, containers and broken layers; what waits or is foreig
     [`t/staging/deferred-${"1".repeat(16)}`, none],
     [`t/staging/deferred-${"1".repeat(16)}@layer`, new Map([["defer_destroy", "on"]])],
     [`t/staging/deferred-${"2".repeat(16)}`, none],
+    [`t/staging/deferred-${"3".repeat(16)}`, none],
+    [`t/staging/deferred-${"3".repeat(16)}@daily`, new Map([["userrefs", "1"]])],
+    [`t/staging/deferred-${"4".repeat(16)}`, none],
+    [`t/staging/deferred-${"4".repeat(16)}@layer`, new Map([["defer_destroy", "off"]])],
+    [`t/staging/deferred-${"4".repeat(16)}@daily`, new Map([["userrefs", "0"]])],
   ]);
+  const [cloned, held] = ["1", "3"].map((digit) => `deferred-${digit.repeat(16)}`);
   assertEquals(findStrays(names, all), {
-    staging: [dead, `deferred-${"2".repeat(16)}`],
+    staging: [dead, `deferred-${"2".repeat(16)}`, `deferred-${"4".repeat(16)}`],
+    waiting: [
+      {
+        name: `${cloned}`,
+        detail: `a removed layer waits for what was cloned from "t/staging/${cloned}"`,
+      },
+      {
+        name: `${held}`,
+        detail: `a removed layer waits for a hold on a snapshot: see "zfs holds ` +
+          `t/staging/${held}@daily", and "zfs release"`,
+      },
+    ],
     containers: [
       { id: "x+y", rootfs: "/s/x", top: `sha256:${A}` as Digest },
       { id: "z", rootfs: "/s/z", top: null },

@@ -193,8 +193,13 @@ Deno.test("datasets that others have made among those of the store are neither l
   // What is set on a dataset above says nothing of it.
   await zfs("set", "org.layerfs:top=none", `${dataset}/containers`);
   const before = await datasets(dataset);
-  assertEquals(await driver.listStrays(), { staging: [], containers: [], brokenLayers: [] });
-  assertEquals(await driver.listStraysBesideLayers(), { staging: [], containers: [] });
+  assertEquals(await driver.listStrays(), {
+    staging: [],
+    waiting: [],
+    containers: [],
+    brokenLayers: [],
+  });
+  assertEquals(await driver.survey(), { staging: [], waiting: [], containers: [], layers: [] });
   await driver.sweep("backup");
   assertEquals(await datasets(dataset), before);
 });
@@ -251,7 +256,7 @@ Deno.test("one call of zfs at most, however many layers and containers", async (
     () => driver.listLayers(),
     () => driver.rootfsStates(containers),
     () => driver.listStrays(),
-    () => driver.listStraysBesideLayers(),
+    () => driver.survey(),
     () => driver.measure([]),
     () => driver.mountLayer(chainId(3)),
     () => driver.unmountLayer(chainId(3)),

@@ -3,6 +3,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
 import { collectGarbage, type GcResult } from "../../src/store/gc.ts";
+import { checkStore } from "../../src/store/fsck.ts";
+import type { FsckResult } from "../../src/store/fsck_report.ts";
 import { layerName } from "../../src/store/layer_record.ts";
 import { Store } from "../../src/store/store.ts";
 import { chainId, datasets, Scratch, zfs } from "./harness.ts";
@@ -12,6 +14,20 @@ async function gc({ store: path, dataset }: Scratch): Promise<GcResult> {
   const options = { store: path, driver: "zfs", dataset } as const;
   using store = await Store.open(options, "exclusive");
   return await collectGarbage(store, [], { dryRun: false, signal: new AbortController().signal });
+}
+
+/** `layerfs fsck` of it. */
+async function fsck({ store: path, dataset }: Scratch, repair = false): Promise<FsckResult> {
+  const options = { store: path, driver: "zfs", dataset } as const;
+  using store = await Store.open(options, "exclusive");
+  const known = {
+    containers: [],
+    damaged: [],
+    unrecorded: [],
+    restoreRecord: () => Promise.resolve(),
+  };
+  const signal = new AbortController().signal;
+  return await checkStore(store, known, { deep: false, repair, engine: "native", signal });
 }
 
 /** Makes layers on top of each other, the first of them a base. */
@@ -84,6 +100,21 @@ Deno.test("litter that cannot go stops no layer", async () => {
   assertEquals((await gc(scratch)).staging, ["0123456789abcdef"]);
 });
 
+Deno.test("what a deep check needs of a layer stays, listed or not", async () => {
+  await using scratch = await Scratch.create();
+  await gc(scratch);
+  await stack(scratch, 1);
+  const skeletons = `${scratch.store}/skeletons`;
+  const [kept, lone] = [1, 9].map((number) => layerName(chainId(number)));
+  for (const name of [kept, lone, "other"]) await Deno.writeTextFile(`${skeletons}/${name}`, "x");
+  await forget(scratch, 1);
+  await gc(scratch);
+  assertEquals([...Deno.readDirSync(skeletons)].map(({ name }) => name), [kept]);
+  await scratch.driver.repairLayer(chainId(1));
+  assertEquals((await gc(scratch)).layers, [chainId(1)]);
+  assertEquals([...Deno.readDirSync(skeletons)], []);
+});
+
 Deno.test("who is in the way of a layer is told by what it is", async () => {
   await using scratch = await Scratch.create();
   const { driver, dataset } = scratch;
@@ -103,3 +134,38 @@ Deno.test("who is in the way of a layer is told by what it is", async () => {
   }
   assertEquals(await driver.removeLayer(chainId(1)), "removed");
 });
+
+for (const clean of ["gc", "fsck --repair"]) {
+  Deno.test(`layers below a held snapshot wait, and ${clean} takes all once it is released`, async () => {
+    await using scratch = await Scratch.create();
+    const { dataset } = scratch;
+    await gc(scratch);
+    const before = await datasets(dataset);
+    await stack(scratch, 1, 2, 3, 4);
+    // As tools do that send snapshots to another place.
+    await zfs("snapshot", "-r", `${dataset}@daily`);
+    await zfs("hold", "sent", `${scratch.layerDataset(4)}@daily`);
+    assertEquals((await gc(scratch)).deferred.length, 4);
+    await zfs("snapshot", "-r", `${dataset}@later`);
+    await gc(scratch);
+    assertEquals(await there(scratch, 1, 2, 3, 4), []);
+    const { problems, waiting } = await fsck(scratch);
+    assertEquals([problems, waiting.length], [[], 4]);
+    const held = (await datasets(`${dataset}/staging`)).filter((name) => name.endsWith("@daily"))
+      .find((name) => waiting.some(({ detail }) => detail.includes(`"zfs holds ${name}"`)));
+    assert(held !== undefined, JSON.stringify(waiting));
+    assertEquals((await fsck(scratch, true)).problems, []);
+
+    await zfs("release", "sent", held);
+    if (clean === "gc") assertEquals((await gc(scratch)).staging.length, 4);
+    else assertEquals((await fsck(scratch, true)).problems.length, 4);
+    for (const snapshot of ["daily", "later"]) {
+      await zfs("destroy", "-r", `${dataset}@${snapshot}`);
+    }
+    assertEquals(await datasets(dataset), before);
+    assertEquals(await fsck(scratch).then(({ problems, waiting }) => [problems, waiting]), [
+      [],
+      [],
+    ]);
+  });
+}

@@ -20,7 +20,7 @@ export async function fsck(
 ): Promise<Outcome> {
   const { deep, repair } = values;
   const document = await fsckStore({ ...storeWork(context), deep, repair });
-  const { problems, checked } = document;
+  const { problems, checked, waiting } = document;
   const rows = problems.map(({ kind, subject, repaired, detail }) => [
     kind,
     subject,
@@ -31,6 +31,7 @@ export async function fsck(
   return {
     status: problems.every(({ repaired }) => repaired) ? 0 : exitStatus("storage"),
     document,
+    warnings: waiting.map(({ detail }) => detail),
     text: rows.length === 0 ? "" : formatTable(HEAD, rows, context.style),
     remark: `checked ${counts}: ${
       problems.length === 0 ? "all is well" : `${problems.length} problems`

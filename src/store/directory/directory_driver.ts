@@ -32,6 +32,7 @@ import type {
   RootfsState,
   StagedLayer,
   Strays,
+  Survey,
 } from "../driver.ts";
 import { LayerDirectory } from "../layer_files.ts";
 import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
@@ -221,9 +222,9 @@ export class DirectoryDriver implements Driver {
   }
 
   /** A root filesystem is in its bundle, and nowhere else. */
-  async listStraysBesideLayers(): Promise<Omit<Strays, "brokenLayers">> {
-    const { staging, containers } = await this.listStrays();
-    return { staging, containers };
+  async survey(): Promise<Survey> {
+    const { brokenLayers: _, ...strays } = await this.listStrays();
+    return { ...strays, layers: await this.listLayers() };
   }
 
   async repairLayer(chainId: Digest): Promise<void> {
@@ -235,9 +236,9 @@ export class DirectoryDriver implements Driver {
 
   listStrays(): Promise<Strays> {
     return attempt(`Cannot list the layers in "${this.#layers.path}"`, () => {
-      if (!this.keepsLayers) return { staging: [], containers: [], brokenLayers: [] };
+      if (!this.keepsLayers) return { staging: [], waiting: [], containers: [], brokenLayers: [] };
       const { broken } = this.#layers.list();
-      return { staging: this.#layers.removed(), containers: [], brokenLayers: broken };
+      return { staging: this.#layers.removed(), waiting: [], containers: [], brokenLayers: broken };
     });
   }
 

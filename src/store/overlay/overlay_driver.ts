@@ -31,6 +31,7 @@ import type {
   RootfsState,
   StagedLayer,
   Strays,
+  Survey,
 } from "../driver.ts";
 import { LayerDirectory } from "../layer_files.ts";
 import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
@@ -211,9 +212,9 @@ export class OverlayDriver implements Driver {
   }
 
   /** Root filesystems are in bundles, all of them. */
-  async listStraysBesideLayers(): Promise<Omit<Strays, "brokenLayers">> {
-    const { staging, containers } = await this.listStrays();
-    return { staging, containers };
+  async survey(): Promise<Survey> {
+    const { brokenLayers: _, ...strays } = await this.listStrays();
+    return { ...strays, layers: await this.listLayers() };
   }
 
   async repairLayer(chainId: Digest): Promise<void> {
@@ -231,6 +232,7 @@ export class OverlayDriver implements Driver {
         ...new Set(mounts.map((name) => name.slice(0, name.indexOf("/")))),
         ...this.#layers.removed(),
       ],
+      waiting: [],
       containers: [],
       brokenLayers: this.#layers.list().broken,
     }));

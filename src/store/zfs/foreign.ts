@@ -35,9 +35,11 @@ export function refuseChildren(dataset: string, all: Properties, action: string)
  * @param all of `dataset` and its snapshots, with {@linkcode FOREIGN_PROPERTIES}
  */
 export function heldSnapshot(dataset: string, all: Properties): string | null {
-  const isHeld = (holds: string | undefined) => Number(holds) > 0; // "-" for a dataset
-  const held = [...all].find(([name, own]) => {
-    return name.startsWith(`${dataset}@`) && isHeld(own.get("userrefs"));
-  });
-  return held?.[0] ?? null;
+  const holds = (name: string) => Number(all.get(name)?.get("userrefs"));
+  return snapshotsOf(dataset, all).find((name) => holds(name) > 0) ?? null;
+}
+
+/** The snapshots of a dataset among all that was asked for. */
+export function snapshotsOf(dataset: string, all: Properties): string[] {
+  return [...all.keys()].filter((name) => name.startsWith(`${dataset}@`));
 }

@@ -14,7 +14,8 @@ import { NO_TRAITS, type Traits } from "../../layer/traits.ts";
 import { type Digest, digestProblem, parseDigest } from "../../oci/digest.ts";
 import { layerName, type LayerRecord } from "../layer_record.ts";
 
-const CHAIN_ID = "org.layerfs:chain-id";
+/** User property of a layer's snapshot: its ChainID. */
+export const CHAIN_ID = "org.layerfs:chain-id";
 const DIFF_ID = "org.layerfs:diff-id";
 const PARENT = "org.layerfs:parent";
 const TRAITS = "org.layerfs:traits";

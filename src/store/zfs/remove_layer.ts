@@ -8,8 +8,8 @@ import { LayerfsError } from "../../errors.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Removal } from "../driver.ts";
 import { isMountPoint } from "../mount_point.ts";
-import { type DatasetNames, DEFERRED, LAYER_SNAPSHOT } from "./dataset_names.ts";
-import { FOREIGN_PROPERTIES, heldSnapshot, refuseChildren } from "./foreign.ts";
+import { type DatasetNames, DEFERRED } from "./dataset_names.ts";
+import { FOREIGN_PROPERTIES, heldSnapshot, refuseChildren, snapshotsOf } from "./foreign.ts";
 import {
   destroyDataset,
   mountAgain,
@@ -65,9 +65,18 @@ export async function removeLayer(
   removeMountPoint(view);
   if (unnamed !== null) return null;
   if (failure === null) return "removed";
-  // Where the clone is one of another snapshot, or has just gone, a later sweep does the rest.
-  await zfs(["destroy", "-d", `${away}@${LAYER_SNAPSHOT}`], action, "no-dataset");
+  const snapshots = snapshotsOf(dataset, all).map((name) => away + name.slice(dataset.length));
+  await deferSnapshots(snapshots, action);
   return "deferred";
+}
+
+/**
+ * Has ZFS remove snapshots of a removed layer, each once nothing uses it any more: of those that
+ * others have made as well, as only the whole dataset can go. A later sweep does the rest.
+ */
+export async function deferSnapshots(snapshots: readonly string[], action: string): Promise<void> {
+  // One by one: zfs-fuse takes no list. Some may have gone before ZFS found one that is used.
+  for (const name of snapshots) await zfs(["destroy", "-d", name], action, "no-dataset");
 }
 
 /**

@@ -12,14 +12,21 @@ import {
   isStagedName,
   LAYER_SNAPSHOT,
 } from "./dataset_names.ts";
-import { readRecord, RECORD_PROPERTIES, toDigest } from "./layer_properties.ts";
+import { FOREIGN_PROPERTIES, heldSnapshot, snapshotsOf } from "./foreign.ts";
+import { CHAIN_ID, readRecord, RECORD_PROPERTIES, toDigest } from "./layer_properties.ts";
 import type { Properties } from "./properties.ts";
 import { STORE } from "./ownership.ts";
 import { TOP } from "./rootfs_dataset.ts";
 import { zfs } from "./zfs.ts";
 
 /** What {@linkcode findStrays} is to be given of all datasets. */
-export const STRAY_PROPERTIES = [...RECORD_PROPERTIES, TOP, STORE, "mountpoint"] as const;
+export const STRAY_PROPERTIES = [
+  ...RECORD_PROPERTIES,
+  ...FOREIGN_PROPERTIES,
+  TOP,
+  STORE,
+  "mountpoint",
+] as const;
 
 /**
  * What layerfs has not made is not among them: neither a name of work in progress that it would not
@@ -31,12 +38,16 @@ export function findStrays(
   names: DatasetNames,
   all: Properties,
 ): Omit<Strays, "brokenLayers"> {
-  const snapshot = (dataset: string) => all.get(`${dataset}@${LAYER_SNAPSHOT}`);
-  const waits = (name: string) =>
-    name.startsWith(DEFERRED) && snapshot(names.staged(name))?.get("defer_destroy") === "on";
+  const staged = below(names.staging, all).filter(isStagedName);
+  const waiting = staged.filter((name) => name.startsWith(DEFERRED))
+    .flatMap((name) => {
+      const detail = waitingFor(names.staged(name), all);
+      return detail === null ? [] : { name, detail };
+    });
+  const waits = new Set(waiting.map(({ name }) => name));
   return {
-    // A removed layer that something foreign still uses is no litter yet.
-    staging: below(names.staging, all).filter((name) => isStagedName(name) && !waits(name)),
+    staging: staged.filter((name) => !waits.has(name)),
+    waiting,
     containers: findRootfs(names, all),
   };
 }
@@ -50,6 +61,22 @@ export function findRootfs(names: DatasetNames, all: Properties): ContainerRootf
   return below(names.containers, all)
     .filter((name) => (all.get(`${names.containers}/${name}`)?.get(TOP) ?? "-") !== "-")
     .map((name) => containerOf(names, name, all));
+}
+
+/**
+ * What a removed layer waits for: it is no litter before that.
+ *
+ * @returns for people to read; null where a sweep can remove it
+ */
+function waitingFor(dataset: string, all: Properties): string | null {
+  const held = heldSnapshot(dataset, all);
+  const isUsed = (name: string) => all.get(name)?.get("defer_destroy") === "on";
+  if (held === null && !snapshotsOf(dataset, all).some(isUsed)) return null;
+  const chainId = toDigest(all.get(`${dataset}@${LAYER_SNAPSHOT}`)?.get(CHAIN_ID));
+  const what = chainId === undefined ? "a removed layer" : `removed layer ${chainId}`;
+  return held === null
+    ? `${what} waits for what was cloned from "${dataset}"`
+    : `${what} waits for a hold on a snapshot: see "zfs holds ${held}", and "zfs release"`;
 }
 
 /**

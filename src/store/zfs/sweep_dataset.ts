@@ -4,11 +4,11 @@
  * @module
  */
 
-import { type DatasetNames, DEFERRED, LAYER_SNAPSHOT } from "./dataset_names.ts";
-import { FOREIGN_PROPERTIES, refuseChildren } from "./foreign.ts";
+import { type DatasetNames, DEFERRED } from "./dataset_names.ts";
+import { FOREIGN_PROPERTIES, refuseChildren, snapshotsOf } from "./foreign.ts";
 import { destroyDataset, refusalError, removeMountPoint } from "./mounting.ts";
 import type { Properties } from "./properties.ts";
-import { tryZfs } from "./zfs.ts";
+import { deferSnapshots } from "./remove_layer.ts";
 
 /** What {@linkcode sweepDataset} is to be given of a dataset, and of all below it. */
 export const SWEEP_PROPERTIES = [...FOREIGN_PROPERTIES, "mountpoint", "mounted"] as const;
@@ -33,11 +33,9 @@ export async function sweepDataset(
     if (properties?.get("mounted") === "yes") removeMountPoint(place);
     return;
   }
-  if (failure.kind !== "cloned" && failure.kind !== "held") {
-    throw await refusalError(names, failure, dataset, place, action);
-  }
-  // Killed between the two steps of a removal; or the removal still waits for what is foreign.
-  await tryZfs(["destroy", "-d", `${dataset}@${LAYER_SNAPSHOT}`]);
+  const isForeign = failure.kind === "cloned" || failure.kind === "held";
   const isDeferred = dataset.slice(dataset.lastIndexOf("/") + 1).startsWith(DEFERRED);
-  if (!isDeferred) throw await refusalError(names, failure, dataset, place, action);
+  if (!isForeign || !isDeferred) throw await refusalError(names, failure, dataset, place, action);
+  // Killed between the two steps of a removal; or the removal still waits for what is foreign.
+  await deferSnapshots(snapshotsOf(dataset, all), action);
 }

@@ -24,6 +24,7 @@ import type {
   RootfsState,
   StagedLayer,
   Strays,
+  Survey,
 } from "../driver.ts";
 import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
 import { isMountPoint } from "../mount_point.ts";
@@ -309,13 +310,13 @@ export class ZfsDriver implements Driver {
     };
   }
 
-  async listStraysBesideLayers(): Promise<Omit<Strays, "brokenLayers">> {
+  async survey(): Promise<Survey> {
     const { containers, staging } = this.#names;
     const action = `Cannot list what is in "${this.#names.root}"`;
     const all = await propertiesBelow([containers, staging], STRAY_PROPERTIES, action);
     await this.#refuseMissing(all.has(containers), action);
     for (const name of [containers, staging]) this.#ownership.check(all, name, action);
-    return findStrays(this.#names, all);
+    return { ...findStrays(this.#names, all), layers: await this.#indexed() };
   }
 
   async measure(known: readonly ContainerRootfs[]): Promise<Measured> {
