@@ -257,7 +257,7 @@ Deno.test("one call of zfs at most, however many layers and containers", async (
     () => driver.rootfsStates(containers),
     () => driver.listStrays(),
     () => driver.survey(),
-    () => driver.measure([]),
+    () => driver.measure(containers),
     () => driver.mountLayer(chainId(3)),
     () => driver.unmountLayer(chainId(3)),
   ];
