@@ -184,6 +184,12 @@ export interface Driver {
   listStrays(): Promise<Strays>;
   /** The same without a look at the layers, for gc: as cheap as there are few of the rest. */
   listStraysBesideLayers(): Promise<Omit<Strays, "brokenLayers">>;
+  /**
+   * Gives a layer whose files were altered those that it was committed with.
+   *
+   * @returns false where the driver has no others than those: it has to be made anew
+   */
+  restoreLayer(chainId: Digest): Promise<boolean>;
   /** Makes a broken layer whole, where nothing but bookkeeping is missing; else removes it. */
   repairLayer(chainId: Digest): Promise<void>;
   /** Space of what the store is on. */

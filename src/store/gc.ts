@@ -130,7 +130,7 @@ async function sweepStray(store: Store, name: string): Promise<void> {
 }
 
 /** Tops of containers whose making or removal died and could not be swept. */
-function claimedTops(store: Store): Digest[] {
+export function claimedTops(store: Store): Digest[] {
   return deadStaging(store.staging)
     .flatMap((name) => readClaim(`${store.staging}/${name}`)?.top ?? []);
 }

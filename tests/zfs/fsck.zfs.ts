@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { removeUnused } from "../../src/container/gc.ts";
 import { mount, unmount } from "../../src/container/mount.ts";
+import { run } from "../../src/process.ts";
 import { isMountPoint } from "../../src/store/mount_point.ts";
 import { Ground, refusal } from "./ground.ts";
 import { datasets, zfs } from "./harness.ts";
@@ -120,3 +121,58 @@ Deno.test("fsck: a root filesystem in the bundle of another container gets no re
   await mount(ground.work, "web");
   assert(isMountPoint(rootfs));
 });
+
+Deno.test("fsck --deep finds an altered layer, and --repair takes it back to its snapshot", async () => {
+  await using ground = new Ground();
+  const rootfs = await ground.container("web");
+  const [layer = ""] = await ground.layerIds();
+  const hex = layer.slice("sha256:".length);
+  const dataset = `${ground.dataset}/layers/${hex}`;
+  const view = `${ground.work.store}/views/${hex}`;
+  assertEquals(await ground.problems(true, true), []);
+  for (const keepsMounted of [false, true]) {
+    await alter(dataset, view, keepsMounted);
+    assertEquals(await ground.problems(false), []);
+    const [found, ...others] = await ground.check(false, true);
+    assertEquals([found?.kind, found?.subject, others], ["altered-layer", layer, []]);
+    assertStringIncludes(found?.detail ?? "", '"f"');
+    const [mended] = await ground.check(true, true);
+    assertEquals([mended?.detail, mended?.repaired], ['"f": content differs', true]);
+    assertEquals(isMountPoint(view), keepsMounted);
+    assertEquals(await ground.problems(false, true), []);
+    assertEquals(await mount(ground.work, layer), view);
+    assertEquals(await Deno.readTextFile(`${view}/f`), "content\n");
+    assertEquals([...Deno.readDirSync(view)].map(({ name }) => name), ["f"]);
+    await unmount(ground.work, layer);
+  }
+  // A snapshot that somebody has made since would be lost.
+  await alter(dataset, view, false);
+  await zfs("snapshot", `${dataset}@mine`);
+  const [kept] = await ground.check(true, true);
+  assertEquals([kept?.kind, kept?.repaired], ["altered-layer", false]);
+  assertStringIncludes(kept?.detail ?? "", `"${dataset}@mine" would be lost`);
+  assert((await datasets(dataset)).includes(`${dataset}@mine`));
+  await zfs("destroy", `${dataset}@mine`);
+  const [last] = await ground.check(true, true);
+  assertEquals([last?.detail, last?.repaired], ['"f": content differs', true]);
+  assertEquals(await Deno.readTextFile(`${rootfs}/f`), "content\n");
+});
+
+/** Overwrites the layer's file, as one who may write to a layer's dataset can. */
+async function alter(dataset: string, view: string, keepsMounted: boolean): Promise<void> {
+  await zfs("set", "readonly=off", dataset);
+  await patiently("mount", dataset);
+  await Deno.writeTextFile(`${view}/f`, "altered\n");
+  if (!keepsMounted) await patiently("unmount", dataset);
+  await zfs("inherit", "readonly", dataset);
+}
+
+/** What was mounted, or written, a moment ago is busy with zfs-fuse. */
+async function patiently(verb: string, dataset: string): Promise<void> {
+  for (let tries = 20;; tries--) {
+    const { code, stderr } = await run("zfs", [verb, dataset]);
+    if (code === 0) return;
+    if (tries === 0 || !stderr.includes("busy")) throw new Error(stderr);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

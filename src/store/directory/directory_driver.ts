@@ -221,6 +221,11 @@ export class DirectoryDriver implements Driver {
     return { staging, containers };
   }
 
+  /** Its files are all that there is of it. */
+  restoreLayer(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   async repairLayer(chainId: Digest): Promise<void> {
     if (this.#layers.find(chainId) !== null) return;
     this.#layers.checkWorthless(chainId);

@@ -36,6 +36,7 @@ import { mountDataset, removeMountPoint, unmountDataset, VIEW_OPTIONS } from "./
 import { type Home, Ownership, STORE } from "./ownership.ts";
 import { propertiesBelow, propertiesOf } from "./properties.ts";
 import { removeLayer } from "./remove_layer.ts";
+import { restoreLayer } from "./restore_layer.ts";
 import { checkReplaceable, createRootfs, removeRootfs, replaceRootfs } from "./rootfs_dataset.ts";
 import { StagedDataset } from "./staged_dataset.ts";
 import { findBrokenLayers, findRenamed, findStrays, STRAY_PROPERTIES } from "./strays.ts";
@@ -258,6 +259,12 @@ export class ZfsDriver implements Driver {
     this.#ownership.check(all, parent, action);
     const properties = all.get(dataset);
     if (properties !== undefined) await sweepDataset(dataset, properties, action);
+  }
+
+  async restoreLayer(chainId: Digest): Promise<boolean> {
+    await this.#ownership.verify(this.#names.layers, `Cannot restore layer ${chainId}`);
+    await restoreLayer(this.#names, chainId, this.#view(chainId));
+    return true;
   }
 
   async repairLayer(chainId: Digest): Promise<void> {
