@@ -189,6 +189,12 @@ export interface Driver {
   listStrays(): Promise<Strays>;
   /** The same, and what the bookkeeping says of layers, for gc: in one call of another program. */
   survey(): Promise<Survey>;
+  /**
+   * Gives a layer whose files were altered those that it was committed with.
+   *
+   * @returns false where the driver has no others than those: it has to be made anew
+   */
+  restoreLayer(chainId: Digest): Promise<boolean>;
   /** Makes a broken layer whole, where nothing but bookkeeping is missing; else removes it. */
   repairLayer(chainId: Digest): Promise<void>;
   /** What everything takes, for df; whatever the number of all, in one call of another program each. */

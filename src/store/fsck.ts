@@ -3,8 +3,9 @@
  *
  * Mending never loses what somebody may want: a root filesystem whose record is gone gets a new
  * record, a record whose root filesystem is gone, and not only renamed, gets a fresh clone. Only what
- * cannot be of use to anybody is removed: litter, layers that are not whole (they are applied again when an image needs
- * them), mounts in the store that belong to nothing.
+ * cannot be of use to anybody is removed: litter, layers that are not whole, or altered and needed by
+ * nothing (they are applied again when an image needs them), mounts in the store that belong to
+ * nothing.
  *
  * @module
  */
@@ -20,10 +21,11 @@ import { checkContents } from "./check_contents.ts";
 import { digestFile } from "./digest_file.ts";
 import type { ContainerRootfs, Strays } from "./driver.ts";
 import type { FsckResult, Problem, ProblemKind } from "./fsck_report.ts";
-import { litterOf } from "./gc.ts";
+import { claimedTops, litterOf } from "./gc.ts";
 import { ImageStore } from "./images.ts";
 import { layerName, layerOfName, type StoredLayer } from "./layer_record.ts";
 import { stackOf } from "./layer_stack.ts";
+import { mendLayer } from "./mend_layer.ts";
 import { describeMount, type ListedMount, listMounts } from "./mounts.ts";
 import type { Store } from "./store.ts";
 
@@ -305,9 +307,24 @@ class Fsck {
   /** Compares the contents of layers with what their images say; returns how many. */
   async #contents(layers: readonly StoredLayer[]): Promise<number> {
     for (const { layer, kind, detail } of await checkContents(this.#store, layers, this.#options)) {
-      await this.#note(kind, layer.chainId, detail);
+      const mend = () => mendLayer(this.#store, layer, this.#userOf(layer, layers), this.#options);
+      await this.#note(kind, layer.chainId, detail, kind === "altered-layer" ? mend : undefined);
     }
     return layers.length;
+  }
+
+  /** What needs a layer, for people to read; null where nothing does. */
+  #userOf({ chainId, mounted }: StoredLayer, layers: readonly StoredLayer[]): string | null {
+    if (mounted) return "it is mounted";
+    const upper = layers.find(({ parent }) => parent === chainId);
+    if (upper !== undefined) return `layer ${upper.chainId} is on top of it`;
+    if (!this.#store.driver.rootfsNeedsLayers) return null;
+    const { containers, damaged, unrecorded } = this.#known;
+    const container = containers.find(({ top }) => top === chainId);
+    if (container !== undefined) return `container "${container.id}" is on top of it`;
+    if (claimedTops(this.#store).includes(chainId)) return "litter is on top of it";
+    const [unknown] = [...damaged.map(({ id }) => id), ...unrecorded];
+    return unknown === undefined ? null : `nobody can tell what container "${unknown}" needs`;
   }
 
   /** What somebody has mounted in a container is his affair. */

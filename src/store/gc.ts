@@ -205,7 +205,7 @@ async function sweepUnused(store: Store, name: string): Promise<void> {
 }
 
 /** Tops of containers whose making or removal died and could not be swept. */
-function claimedTops(store: Store): Digest[] {
+export function claimedTops(store: Store): Digest[] {
   return deadStaging(store.staging)
     .flatMap((name) => readClaim(`${store.staging}/${name}`)?.top ?? []);
 }

@@ -72,13 +72,23 @@ export class RebaseGround implements AsyncDisposable {
   }
 
   /** An image of one layer with a tree; the reference. */
-  async image(tree: string, { run }: ImageOptions = {}): Promise<string> {
+  async image(tree: string, options: ImageOptions = {}): Promise<string> {
+    return this.layers([await this.tar(tree)], options);
+  }
+
+  /** The layer of a tree. */
+  async tar(tree: string): Promise<Uint8Array<ArrayBuffer>> {
     const tar = `${this.path}/tar-${this.#count++}`;
     await packTree(tree, tar, PACKING);
-    const dir = `${this.path}/image-${this.#count++}`;
-    const layers = [{ tar: await Deno.readFile(tar) }];
-    imageLayout(dir, { layers, run: { Cmd: ["sh"], ...run } });
+    const bytes = await Deno.readFile(tar);
     await Deno.remove(tar);
+    return bytes;
+  }
+
+  /** An image of layers, the base first; the reference. */
+  layers(tars: readonly Uint8Array<ArrayBuffer>[], { run }: ImageOptions = {}): string {
+    const dir = `${this.path}/image-${this.#count++}`;
+    imageLayout(dir, { layers: tars.map((tar) => ({ tar })), run: { Cmd: ["sh"], ...run } });
     return `oci:${dir}`;
   }
 

@@ -124,6 +124,28 @@ Deno.test("fsck --deep names an altered file, its size and time as they were", a
   await must(layerfs.argv(["rm", "web"]));
 });
 
+Deno.test("fsck --deep --repair removes an altered layer that nothing needs any more", async () => {
+  await using work = await Work.create();
+  await imageLayout(work.path("image"), { layers: [{ tar: tarball([file("one", "one")]) }] });
+  const layerfs = await Layerfs.inside(work, ["--driver", "overlay"]);
+  const { bundle } = await layerfs.create(["--name", "web", image(work), "/one"]);
+  work.defer(() => run(["umount", `${bundle}/rootfs`]));
+  const [layer = ""] = await layerNames(layerfs);
+  const path = `${layerfs.store}/layers/${layer.slice("sha256:".length)}/diff/one`;
+  await Deno.writeTextFile(path, "two");
+  const needed = await layerfs.run(["fsck", "--deep", "--repair"]);
+  assertEquals(needed.code, 7, needed.stderr);
+  assertStringIncludes(needed.stdout, 'container "web" is on top of it; remove what needs it');
+  assertEquals(await layerNames(layerfs), [layer]);
+  await must(layerfs.argv(["rm", "web"]));
+  assertEquals(await problems(layerfs, "--deep", "--repair"), ["altered-layer repaired"]);
+  assertEquals(await layerNames(layerfs), []);
+  await layerfs.create(["--name", "anew", image(work), "/one"]);
+  assertEquals(await Deno.readTextFile(`${layerfs.store}/containers/anew/rootfs/one`), "one");
+  assertEquals(await problems(layerfs, "--deep"), []);
+  await must(layerfs.argv(["rm", "anew"]));
+});
+
 Deno.test("what is mounted over a root filesystem is not taken for it", async () => {
   await using work = await Work.create();
   const layerfs = await prepare(work);

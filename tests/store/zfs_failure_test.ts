@@ -11,6 +11,7 @@ const SAID: readonly (readonly [string, FailureKind, string])[] = [
   ["all", "exists", "cannot rename 'tank/a': dataset already exists\n"],
   ["all", "busy", "cannot destroy 'tank/a': dataset is busy\n"],
   ["F", "busy", "cannot mount 'tank/a': mountpoint or dataset is busy\n"],
+  ["F", "busy", "cannot rollback 'tank/a': I/O error\n"],
   [
     "F",
     "in-use",

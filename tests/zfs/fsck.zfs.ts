@@ -3,9 +3,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { removeUnused } from "../../src/container/gc.ts";
 import { mount, unmount } from "../../src/container/mount.ts";
+import { run } from "../../src/process.ts";
 import { isMountPoint } from "../../src/store/mount_point.ts";
 import { Ground, refusal } from "./ground.ts";
-import { datasets, zfs } from "./harness.ts";
+import { datasets, must, zfs } from "./harness.ts";
 
 for (const place of ["store", "elsewhere"]) {
   Deno.test(`fsck: a renamed root filesystem is neither replaced nor another's: ${place}`, async () => {
@@ -120,3 +121,129 @@ Deno.test("fsck: a root filesystem in the bundle of another container gets no re
   await mount(ground.work, "web");
   assert(isMountPoint(rootfs));
 });
+
+Deno.test("fsck: what the store says of its layers is made again from the pool", async () => {
+  await using ground = new Ground();
+  await ground.container("web");
+  const upper = ground.layers([
+    await ground.tar(await ground.tree("echo lower > a")),
+    await ground.tar(await ground.tree("echo upper > b")),
+  ]);
+  await ground.create(upper, "two");
+  const directory = `${ground.work.store}/layers`;
+  const read = () =>
+    Object.fromEntries(
+      [...Deno.readDirSync(directory)].map(({ name }) => [
+        name,
+        JSON.parse(Deno.readTextFileSync(`${directory}/${name}`)),
+      ]),
+    );
+  const before = read();
+  const names = Object.keys(before).sort();
+  assertEquals(names.length, 3);
+  const [lost = "", damaged = "", kept = ""] = names;
+  await Deno.remove(`${directory}/${lost}`);
+  await Deno.writeTextFile(`${directory}/${damaged}`, "{");
+  const broken = [lost, damaged].map((name) => `broken-layer ${name.replace(".json", "")}`);
+  assertEquals((await ground.problems(false)).filter(isBroken).sort(), broken);
+  const repaired = await ground.problems(true);
+  assertEquals(repaired.filter(isBroken).sort(), broken.map((problem) => `${problem} repaired`));
+  // "used" of a dataset is what it is now: the rest is in the pool as it was.
+  const record = ({ bytes: _, ...rest }: Record<string, unknown>) => rest;
+  const after = read();
+  for (const name of names) assertEquals(record(after[name]), record(before[name]));
+  assertEquals(after[kept], before[kept]);
+  assertEquals(await ground.problems(false), []);
+  // A file without a dataset is nothing that is lost.
+  const nothing = `${"0".repeat(64)}.json`;
+  const text = JSON.stringify(before[kept]).replaceAll(kept.slice(0, 64), "0".repeat(64));
+  await Deno.writeTextFile(`${directory}/${nothing}`, text);
+  assertEquals(await ground.problems(true), [`litter ${"0".repeat(64)} repaired`]);
+  assertEquals(Object.keys(read()).sort(), names);
+});
+
+function isBroken(problem: string): boolean {
+  return problem.startsWith("broken-layer ") && !problem.includes("sha256:");
+}
+
+Deno.test("fsck: the mount of a layer that is not there any more is unmounted", async () => {
+  await using ground = new Ground();
+  await ground.container("web");
+  const views = `${ground.work.store}/views`;
+  const stray = `${views}/${"1".repeat(64)}`;
+  const own = `${views}/somebody`;
+  for (const place of [stray, own]) {
+    await Deno.mkdir(place);
+    await must("mount", "-t", "tmpfs", "layerfs-test", place);
+  }
+  try {
+    const found = [`stray-mount ${stray}`, `stray-mount ${own}`];
+    assertEquals(await ground.problems(false), found);
+    assertEquals(await ground.problems(true), [`${found[0]} repaired`, `${found[1]}`]);
+    assertEquals([isMountPoint(stray), isMountPoint(own)], [false, true]);
+    assertEquals(await ground.problems(false), [`${found[1]}`]);
+  } finally {
+    await must("umount", own);
+    if (isMountPoint(stray)) await must("umount", stray);
+  }
+  // A view of a layer belongs to it.
+  const [layer = ""] = await ground.layerIds();
+  await mount(ground.work, layer);
+  assertEquals(await ground.problems(true), []);
+  await unmount(ground.work, layer);
+});
+
+Deno.test("fsck --deep finds an altered layer, and --repair takes it back to its snapshot", async () => {
+  await using ground = new Ground();
+  const rootfs = await ground.container("web");
+  const [layer = ""] = await ground.layerIds();
+  const hex = layer.slice("sha256:".length);
+  const dataset = `${ground.dataset}/layers/${hex}`;
+  const view = `${ground.work.store}/views/${hex}`;
+  assertEquals(await ground.problems(true, true), []);
+  for (const keepsMounted of [false, true]) {
+    await alter(dataset, view, keepsMounted);
+    assertEquals(await ground.problems(false), []);
+    const [found, ...others] = await ground.check(false, true);
+    assertEquals([found?.kind, found?.subject, others], ["altered-layer", layer, []]);
+    assertStringIncludes(found?.detail ?? "", '"f"');
+    const [mended] = await ground.check(true, true);
+    assertEquals([mended?.detail, mended?.repaired], ['"f": content differs', true]);
+    assertEquals(isMountPoint(view), keepsMounted);
+    assertEquals(await ground.problems(false, true), []);
+    assertEquals(await mount(ground.work, layer), view);
+    assertEquals(await Deno.readTextFile(`${view}/f`), "content\n");
+    assertEquals([...Deno.readDirSync(view)].map(({ name }) => name), ["f"]);
+    await unmount(ground.work, layer);
+  }
+  // A snapshot that somebody has made since would be lost.
+  await alter(dataset, view, false);
+  await zfs("snapshot", `${dataset}@mine`);
+  const [kept] = await ground.check(true, true);
+  assertEquals([kept?.kind, kept?.repaired], ["altered-layer", false]);
+  assertStringIncludes(kept?.detail ?? "", `"${dataset}@mine" would be lost`);
+  assert((await datasets(dataset)).includes(`${dataset}@mine`));
+  await zfs("destroy", `${dataset}@mine`);
+  const [last] = await ground.check(true, true);
+  assertEquals([last?.detail, last?.repaired], ['"f": content differs', true]);
+  assertEquals(await Deno.readTextFile(`${rootfs}/f`), "content\n");
+});
+
+/** Overwrites the layer's file, as one who may write to a layer's dataset can. */
+async function alter(dataset: string, view: string, keepsMounted: boolean): Promise<void> {
+  await zfs("set", "readonly=off", dataset);
+  await patiently("mount", dataset);
+  await Deno.writeTextFile(`${view}/f`, "altered\n");
+  if (!keepsMounted) await patiently("unmount", dataset);
+  await zfs("inherit", "readonly", dataset);
+}
+
+/** What was mounted, or written, a moment ago is busy with zfs-fuse. */
+async function patiently(verb: string, dataset: string): Promise<void> {
+  for (let tries = 20;; tries--) {
+    const { code, stderr } = await run("zfs", [verb, dataset]);
+    if (code === 0) return;
+    if (tries === 0 || !stderr.includes("busy")) throw new Error(stderr);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

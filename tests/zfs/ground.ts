@@ -6,6 +6,7 @@
 
 import { assert, assertRejects } from "@std/assert";
 import { fsck, type Problem } from "../../src/container/fsck.ts";
+import { listLayers } from "../../src/container/layers.ts";
 import { listContainers } from "../../src/container/list.ts";
 import { removeContainers } from "../../src/container/remove.ts";
 import { LayerfsError } from "../../src/errors.ts";
@@ -35,7 +36,9 @@ export class Ground extends RebaseGround {
 
   /** Makes the container; returns its root filesystem. */
   async container(id: string, more: { bundle?: string } = {}): Promise<string> {
-    const image = await this.image(await this.tree("echo content > f"));
+    // zfs-fuse keeps whole seconds: another time would be an altered one.
+    const script = "echo content > f; touch -d @1700000000 f .";
+    const image = await this.image(await this.tree(script));
     return (await this.create(image, id, more)).rootfs;
   }
 
@@ -62,6 +65,11 @@ export class Ground extends RebaseGround {
 
   async remove(id: string): Promise<void> {
     await removeContainers(this.work, [id], false);
+  }
+
+  /** ChainIDs, those below first. */
+  async layerIds(): Promise<string[]> {
+    return (await listLayers(this.work)).map(({ chainId }) => chainId);
   }
 
   async ids(): Promise<string[]> {

@@ -217,6 +217,11 @@ export class OverlayDriver implements Driver {
     return { ...strays, layers: await this.listLayers() };
   }
 
+  /** Its files are all that there is of it. */
+  restoreLayer(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   async repairLayer(chainId: Digest): Promise<void> {
     if (this.#layers.find(chainId) !== null) return;
     this.#layers.checkWorthless(chainId);

@@ -42,6 +42,7 @@ import {
   propertiesOneBelow,
 } from "./properties.ts";
 import { removeLayer } from "./remove_layer.ts";
+import { restoreLayer } from "./restore_layer.ts";
 import {
   checkReplaceable,
   createRootfs,
@@ -286,6 +287,12 @@ export class ZfsDriver implements Driver {
     const all = await propertiesBelow([dataset], SWEEP_PROPERTIES, action);
     await this.#refuseMissing(all.has(dataset), action);
     if (all.has(dataset)) await sweepDataset(this.#names, dataset, all, action);
+  }
+
+  async restoreLayer(chainId: Digest): Promise<boolean> {
+    await this.#ownership.verify(this.#names.layers, `Cannot restore layer ${chainId}`);
+    await restoreLayer(this.#names, chainId, this.#view(chainId));
+    return true;
   }
 
   async repairLayer(chainId: Digest): Promise<void> {

@@ -77,6 +77,8 @@ const WORDINGS: readonly (readonly [RegExp, FailureKind])[] = [
   [/has dependent clones$/m, "cloned"],
   // F of what was unmounted a moment ago: "cannot mount 'X': mountpoint or dataset is busy".
   [/dataset is busy/, "busy"],
+  // F of what was unmounted a moment ago; it is as it was, or rolled back.
+  [/^cannot rollback '.*': I\/O error/m, "busy"],
   // The mount point has been removed between its making and the mount.
   [/^cannot mount '.*': No such file or directory/m, "busy"],
   // 2.1, 2.3, of "destroy -d": "could not find any snapshots to destroy; check snapshot names."
