@@ -86,7 +86,7 @@ export async function copyImage(options: CopyOptions): Promise<CopiedImage> {
     copied,
     reused,
     leftOut: delta.lacking,
-    warnings,
+    warnings: [...graph.warnings, ...warnings],
   };
 }
 
