@@ -15,8 +15,9 @@ import { Fields, invalid } from "../oci/fields.ts";
 import { type DockerArchiveReference, formatImageName, parseImageName } from "../oci/reference.ts";
 import { parseJson, quote } from "../oci/strict_json.ts";
 import type { Archive } from "./archive.ts";
+import { findManifest } from "./archive_manifest.ts";
 import { readDocument } from "./document.ts";
-import type { DockerImage, DockerLayer, DockerSource } from "./source.ts";
+import type { DockerImage, DockerLayer, DockerManifest, DockerSource } from "./source.ts";
 
 const MANIFEST = "manifest.json";
 /** Names that say the SHA-256 of what they name: an image ID, and Docker 25's blobs. */
@@ -66,6 +67,13 @@ export class DockerArchiveSource implements DockerSource {
 
   image(): Promise<DockerImage> {
     return Promise.try(() => this.#read(this.#choose()));
+  }
+
+  manifest(): Promise<DockerManifest | null> {
+    return Promise.try(() => {
+      const { config, layers } = this.#choose();
+      return findManifest(this.#archive, [config, ...layers].map(memberName));
+    });
   }
 
   /** Nothing is held open between calls. */

@@ -46,7 +46,10 @@ export interface DescriptorSource extends AsyncDisposable {
   close(): void | Promise<void>;
 }
 
-/** A `docker save` archive: its images have a config and layers, but no manifest and no digests. */
+/**
+ * A `docker save` archive: its images have a config and layers; manifest and digests only where the
+ * archive is an image layout as well.
+ */
 export interface DockerSource extends AsyncDisposable {
   /** Tells the two kinds of source apart. */
   readonly kind: "docker-archive";
@@ -54,6 +57,12 @@ export interface DockerSource extends AsyncDisposable {
   readonly reference: string;
   /** The image that the reference means. */
   image(): Promise<DockerImage>;
+  /**
+   * The manifest of that image; null where the archive has none.
+   *
+   * @throws {LayerfsError} what is wrong with the layout that the archive is as well
+   */
+  manifest(): Promise<DockerManifest | null>;
   /** Frees what the source holds; it must not be used after. */
   close(): void | Promise<void>;
 }
@@ -73,6 +82,18 @@ export interface DockerImage {
   readonly tags: readonly string[];
   /** As many as the config has diffIDs, base first. */
   readonly layers: readonly DockerLayer[];
+}
+
+/** A manifest that a `docker save` archive has of its image, verified. */
+export interface DockerManifest {
+  /** Of the manifest. */
+  readonly descriptor: Descriptor;
+  /** The manifest. */
+  readonly bytes: Uint8Array;
+  /** What it says of the configuration. */
+  readonly config: Descriptor;
+  /** What it says of the layers: the image's, in their order. */
+  readonly layers: readonly Descriptor[];
 }
 
 /** One layer of a `docker save` archive. */

@@ -87,7 +87,7 @@ export async function copyImage(options: CopyOptions): Promise<CopiedImage> {
     copied,
     reused,
     leftOut: delta.lacking,
-    warnings,
+    warnings: [...graph.warnings, ...warnings],
   };
 }
 

@@ -1,7 +1,8 @@
 /**
- * The image of a `docker save` archive, which has no manifest, with one made for it.
+ * The image of a `docker save` archive, with the manifest that the archive has of it, or, as most
+ * have none, one that is made for it.
  *
- * The manifest is in OCI's types, as skopeo makes it. The config keeps its bytes, and with them its
+ * That manifest is in OCI's types, as skopeo makes it. The config keeps its bytes, and with them its
  * digest, which is Docker's image ID; its type is OCI's too, as umoci takes no manifest that mixes
  * the two, and a Docker config is an OCI config with more members. (skopeo writes the config anew,
  * without those.)
@@ -17,7 +18,7 @@ import type { Digest } from "../oci/digest.ts";
 import { OCI_CONFIG } from "../oci/media_type.ts";
 import { readAt } from "../source/document.ts";
 import { resolveFrom } from "../source/image.ts";
-import type { DockerLayer, DockerSource } from "../source/source.ts";
+import type { DockerImage, DockerLayer, DockerManifest, DockerSource } from "../source/source.ts";
 import { type AddOptions, digestLocation } from "../store/blobs.ts";
 import { encodeManifest } from "../store/image_documents.ts";
 import { blobKey, type GraphBlob, type ImageChoice, type ImageGraph } from "./graph.ts";
@@ -38,36 +39,44 @@ export async function dockerGraph(
   how: How,
 ): Promise<ImageGraph> {
   if (platform !== undefined) await resolveFrom(source, platform);
-  const { config, configBytes, configDigest, layers } = await source.image();
-  const described: Descriptor[] = [];
-  for (const [i, layer] of layers.entries()) {
-    described.push(await describeLayer(layer, config.rootfs.diffIds[i] as Digest, how));
-  }
-  const configDescriptor = {
-    mediaType: OCI_CONFIG,
-    digest: configDigest,
-    size: configBytes.length,
-  };
-  const manifest = encodeManifest(configDescriptor, described);
+  const image = await source.image();
+  const kept = await source.manifest();
+  const { descriptor, bytes, config, layers } = kept ?? await makeManifest(image, how);
   const blobs = new Map<string, GraphBlob>();
-  for (const [i, descriptor] of described.entries()) {
-    const { location } = layers[i] as DockerLayer;
-    const key = blobKey(descriptor);
+  for (const [i, layer] of layers.entries()) {
+    const { location } = image.layers[i] as DockerLayer;
+    const key = blobKey(layer);
     if (blobs.has(key)) continue;
-    blobs.set(key, { descriptor, role: "layer", content: () => location });
+    blobs.set(key, { descriptor: layer, role: "layer", content: () => location });
   }
-  blobs.set(blobKey(configDescriptor), {
-    descriptor: configDescriptor,
+  blobs.set(blobKey(config), {
+    descriptor: config,
     role: "config",
-    content: () => configBytes,
+    content: () => image.configBytes,
   });
   return {
     reference: source.reference,
-    roots: [manifest.descriptor],
-    documents: [manifest],
+    roots: [descriptor],
+    documents: [{ descriptor, bytes }],
     blobs: [...blobs.values()],
     registry: null,
+    warnings: kept === null ? [digestLost(source)] : [],
   };
+}
+
+function digestLost({ reference }: DockerSource): string {
+  return `"${reference}" has no manifest, so one is made: its digest is not the one that the image ` +
+    "has where it came from";
+}
+
+async function makeManifest(image: DockerImage, how: How): Promise<DockerManifest> {
+  const { config: { rootfs }, configBytes, configDigest } = image;
+  const layers: Descriptor[] = [];
+  for (const [i, layer] of image.layers.entries()) {
+    layers.push(await describeLayer(layer, rootfs.diffIds[i] as Digest, how));
+  }
+  const config = { mediaType: OCI_CONFIG, digest: configDigest, size: configBytes.length };
+  return { ...encodeManifest(config, layers), config, layers };
 }
 
 /** What a manifest says of a layer; `diffId` is that of its content. */

@@ -55,6 +55,8 @@ export interface ImageGraph {
   readonly blobs: readonly GraphBlob[];
   /** The repository of a registry that the blobs come from; null where they are files. */
   readonly registry: ImageName | null;
+  /** What of the source is not kept, for people to read. */
+  readonly warnings: readonly string[];
 }
 
 /** Which of the images that a reference means. */
@@ -94,6 +96,7 @@ export async function graphOf(
     documents: reader.documents(roots),
     blobs: [...reader.blobs.values()],
     registry: source.registry,
+    warnings: [],
   };
 }
 

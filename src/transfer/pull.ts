@@ -71,7 +71,7 @@ export async function pullImage(store: ImageStore, options: PullOptions): Promis
     bytes: totalBytes([...graph.documents, ...graph.blobs].map(({ descriptor }) => descriptor)),
     copied,
     reused,
-    warnings,
+    warnings: [...graph.warnings, ...warnings],
   };
 }
 

@@ -138,6 +138,7 @@ Deno.test("a docker-archive gets a manifest, and keeps its config and its layers
     const image = await resolveImage(reference, AMD64);
     const pulled = await pull(store, reference);
     assertEquals([pulled.name, pulled.tag], ["registry.example.com/app", "2"]);
+    assertEquals(pulled.warnings.length, 1);
     assertEquals(pulled.configDigest, image.configDigest);
     const json = (digest: typeof pulled.digest) =>
       JSON.parse(new TextDecoder().decode(readLocation(store.blobs.locate(digest))));
