@@ -17,6 +17,7 @@ import { allContainers, containerPath, rootfsOf, unrecorded } from "./containers
 import { formatRecord, readRecord } from "./record.ts";
 
 export type { FsckOptions } from "../store/fsck.ts";
+export type { WaitingLayer } from "../store/driver.ts";
 export type { FsckResult, Problem, ProblemKind } from "../store/fsck_report.ts";
 
 /** How to check which store. */

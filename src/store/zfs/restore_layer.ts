@@ -42,6 +42,6 @@ export async function restoreLayer(
     () => tryZfs(["rollback", snapshot]),
     (result) => result.failure?.kind === "busy" || result.failure?.kind === "in-use",
   );
-  if (failure !== null) throw await refusalError(failure, dataset, view, action);
+  if (failure !== null) throw await refusalError(names, failure, dataset, view, action);
   if (mounted) await mountDataset(dataset, view, action, VIEW_OPTIONS);
 }
