@@ -155,7 +155,8 @@ export class RegistryClient implements AsyncDisposable {
 
   /**
    * The content of a blob as a stream, which goes on by itself where a connection breaks: exactly as
-   * many bytes as `descriptor` says. The digest is for the caller to check, over the whole stream.
+   * many bytes as `descriptor` says, in pieces that are valid until the next one (copy what is to
+   * outlive that, or goes to what takes the memory over, as `Deno.writeFile` does). The digest is for the caller to check, over the whole stream.
    *
    * @throws {LayerfsError} `size-mismatch`
    */

@@ -11,6 +11,7 @@ import { RegistryClient } from "../../src/registry/client.ts";
 import { Credentials } from "../../src/registry/credentials.ts";
 import { login, logout } from "../../src/registry/login.ts";
 import { loadRegistrySettings, type RegistryOptions } from "../../src/registry/settings.ts";
+import { collect } from "../registry/harness.ts";
 import { CACHE, image, must, Work } from "./harness.ts";
 import { RegistryServer, type RegistryServerOptions } from "./registry_server.ts";
 
@@ -70,7 +71,7 @@ async function assertBlob(
   work: Work,
 ): Promise<void> {
   const path = work.path("blob");
-  await Deno.writeFile(path, ReadableStream.from(client.blob(descriptor)));
+  await Deno.writeFile(path, await collect(client.blob(descriptor)));
   await must(["cmp", path, expected]);
 }
 
