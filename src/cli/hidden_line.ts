@@ -15,14 +15,14 @@ const ERASE = new Set([0x08, 0x7f]);
 /**
  * Asks on the terminal. What is typed is not echoed.
  *
+ * @param instead what else gives the password, such as "use --password-stdin"
  * @throws {LayerfsError} `usage` where standard input is no terminal, `interrupted` at control-C
  */
-export function readHiddenLine(prompt: string): string {
+export function readHiddenLine(prompt: string, instead: string): string {
   if (!Deno.stdin.isTerminal()) {
     throw new LayerfsError(
       "usage",
-      "Cannot ask for a password: standard input is no terminal; use --password-stdin, or " +
-        "--creds USER:PASSWORD",
+      `Cannot ask for a password: standard input is no terminal; ${instead}`,
     );
   }
   // Before the prompt: who is quick, or a program, answers at once. And without the terminal's own

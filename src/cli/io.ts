@@ -43,9 +43,10 @@ export interface Io {
   /**
    * Asks for a line that is not shown as it is typed.
    *
+   * @param instead what to do where nobody can be asked, for the error
    * @throws {LayerfsError} `usage` where nobody can be asked
    */
-  readonly readSecret: (prompt: string) => string;
+  readonly readSecret: (prompt: string, instead: string) => string;
   /** Numeric user id. */
   readonly uid: () => number;
   /** Calls `listener` with each SIGINT and SIGTERM; returns what ends that. */

@@ -76,12 +76,13 @@ export async function registrySettings(
 async function credentialsOf(
   creds: string,
   host: string,
-  ask: (prompt: string) => string,
+  ask: Context["io"]["readSecret"],
 ): Promise<HostCredentials> {
   const { Credentials } = await import("../registry/credentials.ts");
   const { parseCredentials } = await import("../registry/settings.ts");
-  const credentials = creds.includes(":")
-    ? parseCredentials(creds)
-    : Credentials.password(creds, ask(`Password of ${creds} at ${host}: `));
+  const credentials = creds.includes(":") ? parseCredentials(creds) : Credentials.password(
+    creds,
+    ask(`Password of ${creds} at ${host}: `, `give it as ${creds}:PASSWORD, or log in`),
+  );
   return { host, credentials };
 }

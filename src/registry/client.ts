@@ -147,7 +147,8 @@ export class RegistryClient implements AsyncDisposable {
 
   /**
    * The content of a blob as a stream, which goes on by itself where a connection breaks: exactly as
-   * many bytes as `descriptor` says, in pieces that are valid until the next one. The digest is for
+   * many bytes as `descriptor` says, in pieces that are valid until the next one: copy what is to
+   * outlive that, or goes to what takes the memory over, as `Deno.writeFile` does. The digest is for
    * the caller to check, over the whole stream.
    *
    * @param onOrigin takes the registry or mirror that the bytes to come are from

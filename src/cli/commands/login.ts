@@ -28,7 +28,7 @@ export async function login(
   // One line end is that of echo or of a file, and no part of the password.
   const password = values["password-stdin"]
     ? context.io.stdin().replace(/\r?\n$/, "")
-    : context.io.readSecret(`Password of ${username} at ${host}: `);
+    : context.io.readSecret(`Password of ${username} at ${host}: `, "use --password-stdin");
   const credentials = Credentials.password(username, password);
   const place = await logIn(host, credentials, settings, { signal: context.signal });
   return {
