@@ -17,6 +17,7 @@
  * @module
  */
 
+import { firstComplaints, saysFull } from "./complaints.ts";
 import { type ErrorCode, LayerfsError } from "./errors.ts";
 
 /** The Debian package that brings each program in use. */
@@ -155,7 +156,7 @@ export function isInterrupted(code: number): boolean {
  * Passes a result on if the program succeeded.
  *
  * @param action the failed action, such as `Cannot mount "x"`: the message begins with it
- * @param code the error's code; `unexpected` where the caller knows no better
+ * @param code the error's code; of `storage`, a program that says so makes `storage-full`
  * @throws {LayerfsError} whose message has what the program wrote to its standard error
  */
 export function check(
@@ -164,9 +165,10 @@ export function check(
   code: ErrorCode = "unexpected",
 ): RunResult {
   if (result.code === 0) return result;
-  const said = result.stderr.trim().replaceAll(/\s*\n\s*/g, "; ");
+  const said = firstComplaints(result.stderr.trim().split(/\s*\n\s*/));
   const state = `${result.program} ended with status ${result.code}`;
-  throw new LayerfsError(code, `${action}: ${state}${said === "" ? "" : `: ${said}`}`, {
+  const cause = code === "storage" && saysFull(said) ? "storage-full" : code;
+  throw new LayerfsError(cause, `${action}: ${state}${said === "" ? "" : `: ${said}`}`, {
     program: result.program,
     status: result.code,
     stderr: said,

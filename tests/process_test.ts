@@ -118,6 +118,20 @@ Deno.test("check passes success on and explains failure", async () => {
   assertEquals(error.data, { program: "sh", status: 2, stderr: "pool is full" });
 });
 
+Deno.test("check tells a full disk from other faults of it, and says only the first of many lines", async () => {
+  const full = 'for i in 1 2 3 4 5; do echo "cp: $i: No space left on device" >&2; done; exit 1';
+  const bad = await run("sh", ["-c", full]);
+  const error = assertThrows(() => check(bad, "Cannot copy", "storage"), LayerfsError);
+  assertEquals(error.code, "storage-full");
+  const lines = [1, 2, 3].map((i) => `cp: ${i}: No space left on device`);
+  assertStringIncludes(error.message, `status 1: ${lines.join("; ")}; and 2 more lines`);
+  const busy = assertThrows(() => check(bad, "Cannot copy", "busy"), LayerfsError);
+  assertEquals(busy.code, "busy");
+  const other = await run("sh", ["-c", "echo 'cp: Input/output error' >&2; exit 1"]);
+  const broken = assertThrows(() => check(other, "Cannot copy", "storage"), LayerfsError);
+  assertEquals(broken.code, "storage");
+});
+
 Deno.test("a missing directory to run in is said to be that", async () => {
   const error = await assertRejects(() => run("sh", [], { cwd: "/no/where" }), LayerfsError);
   assertEquals(error.code, "not-found");

@@ -11,6 +11,7 @@
  */
 
 import fs from "node:fs";
+import { firstComplaints, saysFull } from "../complaints.ts";
 import { LayerfsError } from "../errors.ts";
 import { isInterrupted, run } from "../process.ts";
 
@@ -192,9 +193,9 @@ export function readComplaints(code: number, stderr: string): string[] {
 }
 
 function tarError(code: number, lines: string[]): LayerfsError {
-  const text = lines.slice(0, 3).join("; ") || `tar ended with status ${code}`;
+  const text = firstComplaints(lines) || `tar ended with status ${code}`;
   const action = "Cannot write files";
-  if (/No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes/.test(text)) {
+  if (saysFull(text)) {
     return new LayerfsError("storage-full", `${action}: ${text}; free some space`);
   }
   if (/File name too long/.test(text)) {

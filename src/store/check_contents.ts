@@ -23,12 +23,18 @@ export interface SuspectLayer {
   readonly detail: string;
 }
 
-/** Reads all files of `layers`, and returns those layers that are not as they should be. */
+/**
+ * Reads all files of layers, and returns those layers that are not as they should be.
+ *
+ * @param listed what a removal that was killed has left of a listing has no files, and is left out
+ */
 export async function checkContents(
   store: Store,
-  layers: readonly StoredLayer[],
+  listed: readonly StoredLayer[],
   { engine, signal }: Pick<VerifyOptions, "engine" | "signal">,
 ): Promise<SuspectLayer[]> {
+  const found = await store.driver.findLayers(listed.map(({ chainId }) => chainId));
+  const layers = listed.filter(({ chainId }) => found.has(chainId));
   const layerfs = new LayerFS(store);
   const suspects: SuspectLayer[] = [];
   await using staging = store.stage();

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { firstComplaints, saysFull } from "../../complaints.ts";
 import { LayerfsError } from "../../errors.ts";
 import { isInterrupted, run, type RunResult } from "../../process.ts";
 import { removeTree } from "../remove_tree.ts";
@@ -39,8 +40,8 @@ export async function copyTree(from: string, to: string, action: string): Promis
 function copyError({ code, stderr }: RunResult, action: string): LayerfsError {
   if (isInterrupted(code)) return new LayerfsError("interrupted", `${action}: interrupted`);
   const lines = stderr.split("\n").filter((line) => line !== "");
-  const text = lines.slice(0, 3).join("; ") || `cp ended with status ${code}`;
-  if (/No space left on device|Disk quota exceeded/.test(text)) {
+  const text = firstComplaints(lines) || `cp ended with status ${code}`;
+  if (saysFull(text)) {
     const advice = "free some space, or use another --store";
     return new LayerfsError("storage-full", `${action}: ${text}; ${advice}`);
   }

@@ -105,7 +105,9 @@ test("a snapshot that was destroyed with all that is on it", async (ground, one,
     return `${hex === common.slice(7) ? "broken-layer" : "litter"} ${hex}`;
   }).sort();
   const missing = ["missing-rootfs other", "missing-rootfs web"];
-  assertEquals(await problems(ground), [...broken, ...missing]);
+  for (const options of [[], ["--deep"]]) {
+    assertEquals(await problems(ground, ...options), [...broken, ...missing]);
+  }
   // The layers have to come from somewhere: a create brings those of its image.
   const repaired = broken.map((problem) => `${problem} repaired`);
   const withoutLayers = ["missing-layer other", "missing-layer web", ...missing];
