@@ -106,7 +106,7 @@ export { squash, type SquashedImage, type SquashImageOptions } from "./src/conta
 export { type GcOptions, removeUnused } from "./src/container/gc.ts";
 export type { GcResult } from "./src/store/gc.ts";
 export { fsck, type FsckResult, type FsckStoreOptions } from "./src/container/fsck.ts";
-export type { FsckOptions, Problem, ProblemKind } from "./src/container/fsck.ts";
+export type { FsckOptions, Problem, ProblemKind, WaitingLayer } from "./src/container/fsck.ts";
 export { type SpaceRow, type StoreSpace, storeSpace } from "./src/container/df.ts";
 export type { Capacity } from "./src/store/driver.ts";
 

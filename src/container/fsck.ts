@@ -15,6 +15,7 @@ import { storageError } from "../system_error.ts";
 import { allContainers, containerPath, rootfsOf, unrecorded } from "./containers.ts";
 import { formatRecord } from "./record.ts";
 
+export type { WaitingLayer } from "../store/driver.ts";
 export type { FsckOptions, FsckResult, Problem, ProblemKind } from "../store/fsck.ts";
 
 /** How to check which store. */
