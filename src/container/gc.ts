@@ -23,7 +23,8 @@ export interface GcOptions extends StoreOptions {
  * Removes layers, blobs and litter that nothing needs; waits until nobody else works in the store.
  *
  * @throws {LayerfsError} `storage` where a container's record cannot be read, as nobody knows then
- * what that container needs
+ * what that container needs; `busy`, `conflict`, `storage` once all else is removed, with all
+ * `failures` in its data
  */
 export async function removeUnused(options: GcOptions): Promise<GcResult> {
   const { dryRun, signal } = options;

@@ -99,7 +99,10 @@ ${IMAGE_HELP} Options end at IMAGE.`,
 
 const rm = command({
   summary: "Remove containers",
-  help: "Removes containers with their bundles and prints their names. Layers stay in the store.",
+  help:
+    "Removes containers with their bundles and prints their names. Layers stay in the store. With \
+ZFS, snapshots of a container go with it, whoever has made them; one that is held, or cloned, is an \
+error, and so is a dataset below the container's.",
   operands: { usage: ["ID..."], min: 1, max: Infinity, completes: "container" },
   options: {
     force: flag("end the processes of a container that runs", {

@@ -39,6 +39,19 @@ export function heldSnapshot(dataset: string, all: Properties): string | null {
   return snapshotsOf(dataset, all).find((name) => holds(name) > 0) ?? null;
 }
 
+/**
+ * Refuses to destroy a dataset with a snapshot that is held.
+ *
+ * @param all as for {@linkcode heldSnapshot}
+ * @throws {LayerfsError} `busy`
+ */
+export function refuseHeld(dataset: string, all: Properties, action: string): void {
+  const held = heldSnapshot(dataset, all);
+  if (held === null) return;
+  const state = `snapshot "${held}" is held; see "zfs holds ${held}", and "zfs release" it first`;
+  throw new LayerfsError("busy", `${action}: ${state}`, { dataset, snapshot: held });
+}
+
 /** The snapshots of a dataset among all that was asked for. */
 export function snapshotsOf(dataset: string, all: Properties): string[] {
   return [...all.keys()].filter((name) => name.startsWith(`${dataset}@`));

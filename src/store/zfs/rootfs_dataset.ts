@@ -13,7 +13,7 @@ import { isMountPoint } from "../mount_point.ts";
 import { mountsBelow } from "../mounts.ts";
 import { removeTree } from "../remove_tree.ts";
 import type { DatasetNames } from "./dataset_names.ts";
-import { FOREIGN_PROPERTIES, refuseChildren } from "./foreign.ts";
+import { FOREIGN_PROPERTIES, refuseChildren, refuseHeld } from "./foreign.ts";
 import { NONE } from "./layer_properties.ts";
 import {
   destroyDataset,
@@ -101,6 +101,7 @@ export async function removeRootfs(
     return true;
   }
   refuseChildren(dataset, all, action);
+  refuseHeld(dataset, all, action);
   const mounted = isMountPoint(rootfs);
   // First, as "destroy -r" would remove the snapshots before it finds the dataset busy.
   if (mounted) await unmountDataset(dataset, rootfs, action);
