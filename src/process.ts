@@ -314,7 +314,7 @@ function spawnError(program: string, cwd: string | URL | undefined, error: unkno
   const options = { cause: error };
   if (error instanceof Deno.errors.NotCapable) return permissionMissing(program, error);
   if (error instanceof Deno.errors.NotFound && error.message.includes("No such cwd")) {
-    const state = `there is no directory "${cwd}" to run it in`;
+    const state = `there is no directory "${cwd ?? "."}" that it can run in`;
     return new LayerfsError("not-found", `Cannot run "${program}": ${state}`, {}, options);
   }
   if (error instanceof Deno.errors.NotFound) {
