@@ -12,7 +12,6 @@ import { RegistryClient } from "../../src/registry/client.ts";
 import { Credentials } from "../../src/registry/credentials.ts";
 import { login, logout } from "../../src/registry/login.ts";
 import { loadRegistrySettings, type RegistryOptions } from "../../src/registry/settings.ts";
-import { collect } from "../registry/harness.ts";
 import { CACHE, image, must, Work } from "./harness.ts";
 import { RegistryServer, type RegistryServerOptions } from "./registry_server.ts";
 

@@ -35,12 +35,7 @@ import { LayerIndex } from "./layer_index.ts";
 import { LAYER_PROPERTIES, readRecord, RECORD_PROPERTIES } from "./layer_properties.ts";
 import { mountDataset, removeMountPoint, unmountDataset, VIEW_OPTIONS } from "./mounting.ts";
 import { type Home, Ownership, STORE } from "./ownership.ts";
-import {
-  type Properties,
-  propertiesBelow,
-  propertiesOf,
-  propertiesOneBelow,
-} from "./properties.ts";
+import { propertiesBelow, propertiesOf, propertiesOneBelow } from "./properties.ts";
 import { removeLayer } from "./remove_layer.ts";
 import { restoreLayer } from "./restore_layer.ts";
 import {
@@ -50,6 +45,7 @@ import {
   replaceRootfs,
   TOP,
 } from "./rootfs_dataset.ts";
+import { STATE_PROPERTIES, statesOf } from "./rootfs_states.ts";
 import { StagedDataset } from "./staged_dataset.ts";
 import {
   findBrokenLayers,
@@ -248,28 +244,10 @@ export class ZfsDriver implements Driver {
     const parent = this.#names.containers;
     const action = `Cannot look for containers in "${parent}"`;
     const names = [parent, ...containers.map(({ id }) => this.#names.container(id))];
-    const all = await propertiesOf(names, parent, ["used", "quota", STORE], action);
+    const all = await propertiesOf(names, parent, [...STATE_PROPERTIES, STORE], action);
     await this.#refuseMissing(all.has(parent), action);
     this.#ownership.check(all, parent, action);
-    return this.#statesOf(containers, all);
-  }
-
-  #statesOf(
-    containers: readonly ContainerRootfs[],
-    all: Properties,
-  ): ReadonlyMap<string, RootfsState> {
-    const states = new Map<string, RootfsState>();
-    for (const { id, rootfs } of containers) {
-      const own = all.get(this.#names.container(id));
-      if (own === undefined) continue;
-      const quota = Number(own.get("quota")); // 0 for none
-      states.set(id, {
-        mounted: isMountPoint(rootfs),
-        ownBytes: Number(own.get("used")),
-        ...(quota > 0 ? { quota } : {}),
-      });
-    }
-    return states;
+    return statesOf(this.#names, containers, all);
   }
 
   async findRenamed(
@@ -329,14 +307,14 @@ export class ZfsDriver implements Driver {
   async measure(known: readonly ContainerRootfs[]): Promise<Measured> {
     const { root, layers, containers } = this.#names;
     const action = `Cannot measure dataset "${root}"`;
-    const asked = ["used", "available", "quota", "mountpoint", TOP, STORE];
+    const asked = [...STATE_PROPERTIES, "available", "mountpoint", TOP, STORE];
     const all = await propertiesOneBelow([root, containers], asked, action);
     await this.#refuseMissing(all.has(layers) && all.has(containers), action);
     for (const name of [layers, containers]) this.#ownership.check(all, name, action);
     const bytes = (property: string) => Number(all.get(root)?.get(property));
     return {
       layers: await this.#indexed(),
-      states: this.#statesOf(known, all),
+      states: statesOf(this.#names, known, all),
       strays: findRootfs(this.#names, all),
       capacity: { usedBytes: bytes("used"), availableBytes: bytes("available") },
     };
