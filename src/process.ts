@@ -58,6 +58,8 @@ const PLAIN_ENVIRONMENT = { LC_ALL: "C", TAR_OPTIONS: "" } as const;
 export interface RunOptions {
   /** Bytes for its standard input; without them that is empty. */
   readonly stdin?: Uint8Array | ReadableStream<Uint8Array>;
+  /** Whether it may succeed without having read all of that. */
+  readonly mayLeaveInput?: boolean;
   /** Directory that it runs in; ours where it is absent. */
   readonly cwd?: string;
   /** Variables on top of our own environment. */
@@ -100,7 +102,7 @@ export async function run(
     stdout: "piped",
     stderr: "piped",
   }, options.signal);
-  const fed = options.stdin === undefined ? null : feed(child, options.stdin);
+  const fed = feed(child, options);
   const output = await waitFor(program, child, options.signal, () => child.output());
   const error = await fed;
   // A program that fails stops reading: its own message is the better one.
@@ -289,20 +291,18 @@ function send(child: Deno.ChildProcess, name: Deno.Signal): void {
 }
 
 /**
- * Writes `stdin` to the child and closes it.
+ * Writes what is meant for its standard input to the child and closes it.
  *
  * @returns the error that stopped the writing, if one did: the caller knows whether it matters
  */
-async function feed(
-  child: Deno.ChildProcess,
-  stdin: Uint8Array | ReadableStream<Uint8Array>,
-): Promise<unknown> {
+async function feed(child: Deno.ChildProcess, { stdin, mayLeaveInput }: RunOptions) {
+  if (stdin === undefined) return null;
   const source = stdin instanceof ReadableStream ? stdin : ReadableStream.from([stdin]);
   try {
     await source.pipeTo(child.stdin);
     return null;
   } catch (error) {
-    return error;
+    return mayLeaveInput && error instanceof Deno.errors.BrokenPipe ? null : error;
   }
 }
 

@@ -85,6 +85,13 @@ Deno.test("a program ended by a signal has status 128 and the signal's number", 
   assertEquals((await run("sh", ["-c", "kill -KILL $$"])).code, 137);
 });
 
+Deno.test("input that a program leaves is an error, unless it may be left", async () => {
+  const stdin = new Uint8Array(1 << 20); // more than a pipe holds
+  await assertRejects(() => run("sh", ["-c", "exit 0"], { stdin }), Deno.errors.BrokenPipe);
+  const result = await run("sh", ["-c", "echo done"], { stdin, mayLeaveInput: true });
+  assertEquals([result.code, result.stdout], [0, "done\n"]);
+});
+
 Deno.test("runSync collects the same as run", async () => {
   const args = ["-c", 'echo "out $LC_ALL"; echo err >&2; exit 3'];
   assertEquals(runSync("sh", args), await run("sh", args));

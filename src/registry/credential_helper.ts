@@ -87,8 +87,12 @@ function call(
   input: string,
   signal?: AbortSignal,
 ): Promise<RunResult> {
-  const stdin = new TextEncoder().encode(input);
-  return run(`docker-credential-${name}`, [verb], { stdin, ...(signal ? { signal } : {}) });
+  return run(`docker-credential-${name}`, [verb], {
+    stdin: new TextEncoder().encode(input),
+    // One that knows a single registry, a script as a rule, need not look at which one is meant.
+    mayLeaveInput: verb === "get",
+    ...(signal ? { signal } : {}),
+  });
 }
 
 function parseAnswer(text: string): Credentials | null | undefined {
