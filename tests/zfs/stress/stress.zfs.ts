@@ -21,10 +21,10 @@ function datasetOf(store: string, on = pool): string {
 }
 
 /** A dataset that was in use a moment ago may need another try. */
-async function destroy(dataset: string): Promise<void> {
+async function destroy(dataset: string, options = ["-R", "-f"]): Promise<void> {
   let said = "";
   for (let tries = 0; tries < 20; tries++) {
-    const { code, stderr } = await run(["zfs", "destroy", "-R", "-f", dataset]);
+    const { code, stderr } = await run(["zfs", "destroy", ...options, dataset]);
     if (code === 0 || stderr.includes("does not exist")) return;
     said = stderr;
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -105,7 +105,7 @@ async function layersOf(ground: Ground, id: string): Promise<string[]> {
 /** Destroys what a store has, behind its back. */
 async function zfsDestroy(ground: Ground, name: string): Promise<void> {
   for (const mount of (await ground.mounts()).reverse()) await must(["umount", mount]);
-  await must(["zfs", "destroy", "-R", `${datasetOf(ground.store)}/${name}`]);
+  await destroy(`${datasetOf(ground.store)}/${name}`, ["-R"]);
 }
 
 test("a root filesystem that was destroyed is found, and made anew", async (ground, one, two) => {
