@@ -250,6 +250,24 @@ Deno.test("a layer that another layer or a container is on top of is not removed
   await driver.removeRootfs(container);
 });
 
+Deno.test("a broken layer below a container stays, and the container mounted", async () => {
+  await using scratch = await Scratch.create();
+  const { driver } = scratch;
+  await scratch.layer(1);
+  const container = await scratch.container("top", 1);
+  await driver.createRootfs(container);
+  await zfs("set", "org.layerfs:traits=unknown", `${scratch.layerDataset(1)}@layer`);
+  const before = await datasets(scratch.dataset);
+  const error = await assertRejects(() => driver.repairLayer(chainId(1)), LayerfsError);
+  assertEquals(error.code, "conflict");
+  assertStringIncludes(error.message, '"layerfs rm top"');
+  assertEquals(await datasets(scratch.dataset), before);
+  assert(isMountPoint(container.rootfs));
+  await driver.removeRootfs(container);
+  await driver.repairLayer(chainId(1));
+  assertEquals(await driver.listLayers(), []);
+});
+
 Deno.test("a mounted layer is unmounted first; one that is in use stays", async () => {
   await using scratch = await Scratch.create();
   const { driver } = scratch;

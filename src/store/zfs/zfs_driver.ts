@@ -43,7 +43,7 @@ import {
 } from "./mounting.ts";
 import { Ownership, STORE } from "./ownership.ts";
 import { propertiesBelow, propertiesOf } from "./properties.ts";
-import { deferSnapshots, removeLayer } from "./remove_layer.ts";
+import { deferSnapshots, refuseClones, removeLayer } from "./remove_layer.ts";
 import { checkReplaceable, createRootfs, removeRootfs, replaceRootfs } from "./rootfs_dataset.ts";
 import { StagedDataset } from "./staged_dataset.ts";
 import { findBrokenLayers, findStrays, STRAY_PROPERTIES } from "./strays.ts";
@@ -125,7 +125,7 @@ export class ZfsDriver implements Driver {
     staging: string,
   ): Promise<StagedLayer> {
     const layer = { chainId, parent, staging, view: this.#view(chainId) };
-    const removeBroken = (broken: Digest) => this.removeLayer(broken);
+    const removeBroken = (broken: Digest) => this.#removeBroken(broken);
     return await StagedDataset.create(this.#names, this.#index, layer, removeBroken);
   }
 
@@ -268,7 +268,7 @@ export class ZfsDriver implements Driver {
     const snapshot = this.#names.snapshot(chainId);
     const all = await propertiesOf([dataset, snapshot], dataset, LAYER_PROPERTIES, action);
     const record = readRecord(layerName(chainId), all.get(snapshot));
-    if (typeof record === "string") await this.removeLayer(chainId);
+    if (typeof record === "string") await this.#removeBroken(chainId);
     else this.#index.write({ ...record, bytes: Number(all.get(dataset)?.get("used")) });
   }
 
@@ -301,6 +301,11 @@ export class ZfsDriver implements Driver {
     this.#ownership.check(all, layers, action);
     const bytes = (property: string) => Number(all.get(root)?.get(property));
     return { usedBytes: bytes("used"), availableBytes: bytes("available") };
+  }
+
+  async #removeBroken(chainId: Digest): Promise<void> {
+    await refuseClones(this.#names, chainId);
+    await this.removeLayer(chainId);
   }
 
   /** Where a layer's tree is mounted. */
