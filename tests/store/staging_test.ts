@@ -16,6 +16,23 @@ const names = (directory: string) =>
 
 const nothing = () => Promise.resolve();
 
+/**
+ * Sweeps until `wanted` directories have gone. A program that another thread of the tests starts holds
+ * every open lock from its fork to its exec, so that one may take another try.
+ */
+async function sweepUntil(
+  directory: string,
+  wanted: number,
+  free: Parameters<typeof sweepStaging>[1],
+): Promise<string[]> {
+  const swept: string[] = [];
+  for (let tries = 20; swept.length < wanted && tries > 0; tries--) {
+    swept.push(...await sweepStaging(directory, free));
+    if (swept.length < wanted) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return swept.sort();
+}
+
 Deno.test("a staging directory is gone when it is disposed of", async () => {
   await withDirectory(async (directory) => {
     {
@@ -46,13 +63,13 @@ Deno.test("sweepStaging removes what a dead process has left, after it was freed
     await Deno.writeTextFile(`${directory}/early.lock`, "");
     assertEquals(deadStaging(directory), ["dead", "early"]);
     const freed: string[] = [];
-    const swept = await sweepStaging(directory, (name, path) => {
+    const swept = await sweepUntil(directory, 2, (name, path) => {
       if (name === "dead") assert(Deno.statSync(`${path}/below`).isDirectory);
       freed.push(name);
       return Promise.resolve();
     });
     assertEquals(swept, ["dead", "early"]);
-    assertEquals(freed, ["dead", "early"]);
+    assertEquals(freed.sort(), ["dead", "early"]);
     assertEquals(names(directory), []);
   });
 });
@@ -60,12 +77,12 @@ Deno.test("sweepStaging removes what a dead process has left, after it was freed
 Deno.test("what cannot be freed stays for a later sweep, and stops no other", async () => {
   await withDirectory(async (directory) => {
     for (const name of ["busy", "free"]) await Deno.writeTextFile(`${directory}/${name}.lock`, "");
-    const swept = await sweepStaging(directory, (name) => {
+    const swept = await sweepUntil(directory, 1, (name) => {
       if (name === "busy") throw new LayerfsError("busy", "Cannot free: it is in use");
       return Promise.resolve();
     });
     assertEquals(swept, ["free"]);
     assertEquals(names(directory), ["busy.lock"]);
-    assertEquals(await sweepStaging(directory, nothing), ["busy"]);
+    assertEquals(await sweepUntil(directory, 1, nothing), ["busy"]);
   });
 });

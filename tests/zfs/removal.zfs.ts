@@ -240,6 +240,8 @@ Deno.test("a layer that another layer or a container is on top of is not removed
   await scratch.layer(2, 1);
   const container = await scratch.container("top", 2);
   await driver.createRootfs(container);
+  // A rename unmounts all that depends on the dataset, and zfs-fuse finds it busy after that.
+  await driver.unmountRootfs(container);
   const before = await datasets(scratch.dataset);
   const view = await driver.mountLayer(chainId(1));
   const file = (n: number) => `${scratch.store}/layers/${chainId(n).slice(7)}.json`;
@@ -265,6 +267,24 @@ Deno.test("a layer that another layer or a container is on top of is not removed
   }
   await driver.unmountLayer(chainId(1));
   await driver.removeRootfs(container);
+});
+
+Deno.test("a broken layer below a container stays, and the container mounted", async () => {
+  await using scratch = await Scratch.create();
+  const { driver } = scratch;
+  await scratch.layer(1);
+  const container = await scratch.container("top", 1);
+  await driver.createRootfs(container);
+  await zfs("set", "org.layerfs:traits=unknown", `${scratch.layerDataset(1)}@layer`);
+  const before = await datasets(scratch.dataset);
+  const error = await assertRejects(() => driver.repairLayer(chainId(1)), LayerfsError);
+  assertEquals(error.code, "conflict");
+  assertStringIncludes(error.message, '"layerfs rm top"');
+  assertEquals(await datasets(scratch.dataset), before);
+  assert(isMountPoint(container.rootfs));
+  await driver.removeRootfs(container);
+  await driver.repairLayer(chainId(1));
+  assertEquals(await driver.listLayers(), []);
 });
 
 Deno.test("a mounted layer is unmounted first; one that is in use stays", async () => {

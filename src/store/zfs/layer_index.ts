@@ -12,7 +12,8 @@
 import fs from "node:fs";
 import { errnoName, storageError } from "../../system_error.ts";
 import { formatLayer, parseLayer, type RecordedLayer, writeDurably } from "../layer_files.ts";
-import { layerName } from "../layer_record.ts";
+import { layerName, type StoredLayer } from "../layer_record.ts";
+import { mountsBelow } from "../mounts.ts";
 
 /** Ending of a file's name. */
 const ENDING = ".json";
@@ -66,6 +67,14 @@ export class LayerIndex {
       if (layer !== null && layerName(layer.chainId) === name) layers.set(name, layer);
     }
     return layers;
+  }
+
+  /** All layers, and whether each is mounted at its name in the directory `views`. */
+  async stored(views: string): Promise<StoredLayer[]> {
+    const mounts = new Set(await mountsBelow(views));
+    return [...this.list()].map(([name, layer]) => {
+      return { ...layer, mounted: mounts.has(`${views}/${name}`) };
+    });
   }
 
   #entries(): string[] {

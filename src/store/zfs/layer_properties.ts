@@ -66,6 +66,19 @@ export function readRecord(
   return { chainId, diffId, parent, traits };
 }
 
+/** The records of those of `chainIds` whose snapshots have one. */
+export function readRecords(
+  chainIds: readonly Digest[],
+  snapshot: (chainId: Digest) => ReadonlyMap<string, string> | undefined,
+): Map<Digest, LayerRecord> {
+  const found = new Map<Digest, LayerRecord>();
+  for (const chainId of chainIds) {
+    const record = readRecord(layerName(chainId), snapshot(chainId));
+    if (typeof record !== "string") found.set(chainId, record);
+  }
+  return found;
+}
+
 /** A digest of a property's value; undefined where it is none. */
 export function toDigest(value: string | undefined): Digest | undefined {
   return value === undefined || digestProblem(value) !== null ? undefined : parseDigest(value);

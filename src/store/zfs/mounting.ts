@@ -123,6 +123,16 @@ export async function refusalError(
   const { kind, dependents } = failure;
   if (kind === "busy" || kind === "in-use") return await busyError(dataset, place, failure, action);
   if (kind !== "cloned") return failureError(failure, action);
+  return dependentError(names, dataset, dependents, action);
+}
+
+/** An error that names what depends on a snapshot of a dataset, and says what to do about it. */
+export function dependentError(
+  names: DatasetNames,
+  dataset: string,
+  dependents: readonly string[],
+  action: string,
+): LayerfsError {
   const [first = "?", ...more] = dependents;
   const others = more.length === 0 ? "" : ` and ${more.length} more`;
   const state = `dataset "${first}"${others} depends on a snapshot of "${dataset}"; ` +

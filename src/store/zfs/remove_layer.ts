@@ -11,6 +11,7 @@ import { isMountPoint } from "../mount_point.ts";
 import { type DatasetNames, DEFERRED } from "./dataset_names.ts";
 import { FOREIGN_PROPERTIES, heldSnapshot, refuseChildren, snapshotsOf } from "./foreign.ts";
 import {
+  dependentError,
   destroyDataset,
   mountAgain,
   refusalError,
@@ -77,6 +78,24 @@ export async function removeLayer(
 export async function deferSnapshots(snapshots: readonly string[], action: string): Promise<void> {
   // One by one: zfs-fuse takes no list. Some may have gone before ZFS found one that is used.
   for (const name of snapshots) await zfs(["destroy", "-d", name], action, "no-dataset");
+}
+
+/**
+ * Refuses to remove a layer that others of the store are clones of. Of a broken one nobody else has
+ * looked: and a rename unmounts all that depends on it, before a destroy would refuse.
+ *
+ * @throws {LayerfsError} `conflict`
+ */
+export async function refuseClones(
+  names: DatasetNames,
+  chainId: Digest,
+): Promise<void> {
+  const action = `Cannot remove layer ${chainId}`;
+  const dataset = names.layer(chainId);
+  const all = await propertiesBelow([names.layers, names.containers], ["origin"], action);
+  const clones = [...all].filter(([, own]) => own.get("origin")?.startsWith(`${dataset}@`))
+    .map(([name]) => name);
+  if (clones.length > 0) throw dependentError(names, dataset, clones, action);
 }
 
 /**

@@ -28,15 +28,20 @@ import type {
 } from "../driver.ts";
 import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
 import { isMountPoint } from "../mount_point.ts";
-import { type ListedMount, mountsBelow } from "../mounts.ts";
+import type { ListedMount } from "../mounts.ts";
 import { createRoots, missingRoot, missingRoots } from "./create_roots.ts";
 import { DatasetNames, isStagedName } from "./dataset_names.ts";
 import { LayerIndex } from "./layer_index.ts";
-import { LAYER_PROPERTIES, readRecord, RECORD_PROPERTIES } from "./layer_properties.ts";
+import {
+  LAYER_PROPERTIES,
+  readRecord,
+  readRecords,
+  RECORD_PROPERTIES,
+} from "./layer_properties.ts";
 import { mountDataset, removeMountPoint, unmountDataset, VIEW_OPTIONS } from "./mounting.ts";
 import { type Home, Ownership, STORE } from "./ownership.ts";
 import { propertiesBelow, propertiesOf, propertiesOneBelow } from "./properties.ts";
-import { removeLayer } from "./remove_layer.ts";
+import { refuseClones, removeLayer } from "./remove_layer.ts";
 import { restoreLayer } from "./restore_layer.ts";
 import {
   checkReplaceable,
@@ -94,9 +99,9 @@ export class ZfsDriver implements Driver {
     await createRoots(this.#names, this.#ownership);
     this.#index.initialize();
     try {
-      fs.mkdirSync(`${this.#store}/views`, { recursive: true, mode: 0o700 });
+      fs.mkdirSync(this.#views, { recursive: true, mode: 0o700 });
     } catch (error) {
-      throw storageError(error, `Cannot make "${this.#store}/views"`);
+      throw storageError(error, `Cannot make "${this.#views}"`);
     }
   }
 
@@ -113,12 +118,7 @@ export class ZfsDriver implements Driver {
     const all = await propertiesOf(names, this.#names.layers, properties, action);
     await this.#refuseMissing(all.has(this.#names.layers), action);
     this.#ownership.check(all, this.#names.layers, action);
-    const found = new Map<Digest, LayerRecord>();
-    for (const chainId of chainIds) {
-      const record = readRecord(layerName(chainId), all.get(this.#names.snapshot(chainId)));
-      if (typeof record !== "string") found.set(chainId, record);
-    }
-    return found;
+    return readRecords(chainIds, (chainId) => all.get(this.#names.snapshot(chainId)));
   }
 
   async listLayers(): Promise<readonly StoredLayer[]> {
@@ -127,16 +127,7 @@ export class ZfsDriver implements Driver {
     const own = await propertiesOf([layers], layers, [STORE], action);
     await this.#refuseMissing(own.has(layers), action);
     this.#ownership.check(own, layers, action);
-    return await this.#indexed();
-  }
-
-  /** All layers, by the store's files alone. */
-  async #indexed(): Promise<StoredLayer[]> {
-    const views = `${this.#store}/views`;
-    const mounts = new Set(await mountsBelow(views));
-    return [...this.#index.list()].map(([name, layer]) => {
-      return { ...layer, mounted: mounts.has(`${views}/${name}`) };
-    });
+    return await this.#index.stored(this.#views);
   }
 
   async prepareLayer(
@@ -145,8 +136,7 @@ export class ZfsDriver implements Driver {
     staging: string,
   ): Promise<StagedLayer> {
     const layer = { chainId, parent, staging, view: this.#view(chainId) };
-    const removeBroken = (broken: Digest) => this.removeLayer(broken);
-    return await StagedDataset.create(this.#names, this.#index, layer, removeBroken);
+    return await StagedDataset.create(this.#names, this.#index, layer, this.#removeBroken);
   }
 
   async removeLayer(chainId: Digest): Promise<Removal> {
@@ -279,7 +269,7 @@ export class ZfsDriver implements Driver {
     const snapshot = this.#names.snapshot(chainId);
     const all = await propertiesOf([dataset, snapshot], dataset, LAYER_PROPERTIES, action);
     const record = readRecord(layerName(chainId), all.get(snapshot));
-    if (typeof record === "string") await this.removeLayer(chainId);
+    if (typeof record === "string") await this.#removeBroken(chainId);
     else this.#index.write({ ...record, bytes: Number(all.get(dataset)?.get("used")) });
   }
 
@@ -301,7 +291,7 @@ export class ZfsDriver implements Driver {
     const all = await propertiesBelow([containers, staging], STRAY_PROPERTIES, action);
     await this.#refuseMissing(all.has(containers), action);
     for (const name of [containers, staging]) this.#ownership.check(all, name, action);
-    return { ...findStrays(this.#names, all), layers: await this.#indexed() };
+    return { ...findStrays(this.#names, all), layers: await this.#index.stored(this.#views) };
   }
 
   async measure(known: readonly ContainerRootfs[]): Promise<Measured> {
@@ -313,16 +303,26 @@ export class ZfsDriver implements Driver {
     for (const name of [layers, containers]) this.#ownership.check(all, name, action);
     const bytes = (property: string) => Number(all.get(root)?.get(property));
     return {
-      layers: await this.#indexed(),
+      layers: await this.#index.stored(this.#views),
       states: statesOf(this.#names, known, all),
       strays: findRootfs(this.#names, all),
       capacity: { usedBytes: bytes("used"), availableBytes: bytes("available") },
     };
   }
 
+  readonly #removeBroken = async (chainId: Digest): Promise<void> => {
+    await refuseClones(this.#names, chainId);
+    await this.removeLayer(chainId);
+  };
+
+  /** Where layers' trees are mounted. */
+  get #views(): string {
+    return `${this.#store}/views`;
+  }
+
   /** Where a layer's tree is mounted. */
   #view(chainId: Digest): string {
-    return `${this.#store}/views/${layerName(chainId)}`;
+    return `${this.#views}/${layerName(chainId)}`;
   }
 
   async #mount(

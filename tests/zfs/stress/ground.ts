@@ -21,10 +21,10 @@ export function datasetOf(store: string, pool = POOL): string {
  * Destroys a dataset with all that is below it or cloned from it. One that was in use a moment ago may
  * need another try. That it is not there is no error.
  */
-export async function destroy(dataset: string): Promise<void> {
+export async function destroy(dataset: string, options = ["-R", "-f"]): Promise<void> {
   let said = "";
   for (let tries = 0; tries < 20; tries++) {
-    const { code, stderr } = await run(["zfs", "destroy", "-R", "-f", dataset]);
+    const { code, stderr } = await run(["zfs", "destroy", ...options, dataset]);
     if (code === 0 || stderr.includes("does not exist")) return;
     said = stderr;
     await new Promise((resolve) => setTimeout(resolve, 100));

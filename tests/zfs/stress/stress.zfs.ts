@@ -50,7 +50,7 @@ async function layersOf(ground: Ground, id: string): Promise<string[]> {
 /** Destroys what a store has, behind its back. */
 async function zfsDestroy(ground: Ground, name: string): Promise<void> {
   for (const mount of (await ground.mounts()).reverse()) await must(["umount", mount]);
-  await destroy(`${datasetOf(ground.store)}/${name}`);
+  await destroy(`${datasetOf(ground.store)}/${name}`, ["-R"]);
 }
 
 test("a root filesystem that was destroyed is found, and made anew", async (ground, one, two) => {
