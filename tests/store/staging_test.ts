@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
 import { deadStaging, Staging, sweepStaging } from "../../src/store/staging.ts";
+import { sweepUntil } from "./sweeping.ts";
 
 async function withDirectory(body: (directory: string) => Promise<void> | void): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "layerfs-staging-" });
@@ -15,23 +16,6 @@ const names = (directory: string) =>
   [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
 
 const nothing = () => Promise.resolve();
-
-/**
- * Sweeps until `wanted` directories have gone. A program that another thread of the tests starts holds
- * every open lock from its fork to its exec, so that one may take another try.
- */
-async function sweepUntil(
-  directory: string,
-  wanted: number,
-  free: Parameters<typeof sweepStaging>[1],
-): Promise<string[]> {
-  const swept: string[] = [];
-  for (let tries = 20; swept.length < wanted && tries > 0; tries--) {
-    swept.push(...await sweepStaging(directory, free));
-    if (swept.length < wanted) await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return swept.sort();
-}
 
 Deno.test("a staging directory is gone when it is disposed of", async () => {
   await withDirectory(async (directory) => {
@@ -63,11 +47,12 @@ Deno.test("sweepStaging removes what a dead process has left, after it was freed
     await Deno.writeTextFile(`${directory}/early.lock`, "");
     assertEquals(deadStaging(directory), ["dead", "early"]);
     const freed: string[] = [];
-    const swept = await sweepUntil(directory, 2, (name, path) => {
+    const free = (name: string, path: string) => {
       if (name === "dead") assert(Deno.statSync(`${path}/below`).isDirectory);
       freed.push(name);
       return Promise.resolve();
-    });
+    };
+    const swept = await sweepUntil(2, () => sweepStaging(directory, free));
     assertEquals(swept, ["dead", "early"]);
     assertEquals(freed.sort(), ["dead", "early"]);
     assertEquals(names(directory), []);
@@ -77,12 +62,13 @@ Deno.test("sweepStaging removes what a dead process has left, after it was freed
 Deno.test("what cannot be freed stays for a later sweep, and stops no other", async () => {
   await withDirectory(async (directory) => {
     for (const name of ["busy", "free"]) await Deno.writeTextFile(`${directory}/${name}.lock`, "");
-    const swept = await sweepUntil(directory, 1, (name) => {
+    const free = (name: string) => {
       if (name === "busy") throw new LayerfsError("busy", "Cannot free: it is in use");
       return Promise.resolve();
-    });
+    };
+    const swept = await sweepUntil(1, () => sweepStaging(directory, free));
     assertEquals(swept, ["free"]);
     assertEquals(names(directory), ["busy.lock"]);
-    assertEquals(await sweepUntil(directory, 1, nothing), ["busy"]);
+    assertEquals(await sweepUntil(1, () => sweepStaging(directory, nothing)), ["busy"]);
   });
 });
