@@ -51,20 +51,19 @@ export async function findBaseImage(
       reason = error.message;
     }
   }
+  const wanted = pinned[0] ?? image.reference;
   throw new LayerfsError(
     "not-found",
-    `Cannot find the image of container "${container.id}", "${
-      pinned[0] ?? image.reference
-    }" with ` +
-      `config ${image.configDigest}: ${reason}; pull that image into the store, under any name`,
+    `Cannot find the image of container "${container.id}", "${wanted}" with config ` +
+      `${image.configDigest}: ${reason}; pull that image into the store, under any name`,
     { id: container.id, configDigest: image.configDigest },
   );
 }
 
 /** The image where it came from, whatever its tag means by now; none where it has no digest there. */
 function byDigest({ reference, digest }: ImageRecord): string[] {
-  const place = parseReference(reference);
   if (digest === null) return [];
+  const place = parseReference(reference);
   if (place.transport === "docker") return [`docker://${place.host}/${place.repository}@${digest}`];
   return place.transport === "oci" ? [`oci:${place.path}@${digest}`] : [];
 }

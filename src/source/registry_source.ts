@@ -49,7 +49,7 @@ export class RegistrySource implements DescriptorSource {
   constructor(
     image: ImageName,
     settings: () => Promise<RegistrySettings>,
-    findStored: FindStored = () => null,
+    findStored: FindStored,
   ) {
     const { host, repository, tag, digest } = image;
     const version = digest === undefined ? `:${tag}` : `@${digest}`;

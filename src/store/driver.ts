@@ -187,7 +187,7 @@ export interface Driver {
   sweep(staging: string): Promise<void>;
   /** What there is without a place in the store's bookkeeping, for fsck: looks at everything. */
   listStrays(): Promise<Strays>;
-  /** The same, and what the bookkeeping says of layers, for gc: in one call of another program. */
+  /** The same, and a way to the layers, for gc: in one call of another program. */
   survey(): Promise<Survey>;
   /**
    * Gives a layer whose files were altered those that it was committed with.
@@ -203,8 +203,8 @@ export interface Driver {
 
 /** What {@linkcode Driver.survey} finds. Whether a layer is whole, it does not look at. */
 export interface Survey extends Omit<Strays, "brokenLayers"> {
-  /** All layers, in any order. */
-  readonly layers: readonly StoredLayer[];
+  /** Lists all layers, in any order, as the bookkeeping has them now. */
+  readonly layers: () => Promise<readonly StoredLayer[]>;
 }
 
 /** What {@linkcode Driver.measure} finds. */

@@ -191,10 +191,12 @@ class Fsck {
     for (const container of missing) {
       const command = renamed.get(container.id);
       const canClone = command === undefined && driver.keepsLayers && container.top !== null;
-      const state = command === undefined ? "is not" : `has another name: "${command}"`;
-      const advice = canClone ? "; a new clone has none of its changes" : "; remove the container";
-      const detail = `its record is there, its root filesystem ${state}` +
-        (command === undefined ? advice : "");
+      const state = command !== undefined
+        ? `has another name: "${command}"`
+        : canClone
+        ? "is not; a new clone has none of its changes"
+        : "is not; remove the container";
+      const detail = `its record is there, its root filesystem ${state}`;
       const repair = canClone ? () => driver.createRootfs(container) : undefined;
       await this.#note("missing-rootfs", container.id, detail, repair);
     }

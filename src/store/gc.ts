@@ -60,11 +60,13 @@ export async function collectGarbage(
   containerTops: Iterable<Digest>,
   { dryRun, signal }: CollectOptions,
 ): Promise<GcResult> {
-  const { staging, containers, layers } = await store.driver.survey();
+  const survey = await store.driver.survey();
+  const { staging, containers } = survey;
   const litter = litterOf(store, staging);
   const litterBytes = await bytesOf(store, litter);
   const refusals = new Refusals();
-  const swept = dryRun ? litter : await sweepAll(store, staging, refusals);
+  const swept = dryRun ? litter : await sweepAll(store, staging, litter, refusals);
+  const layers = await survey.layers();
   const { unused, blobs } = await findUnused(store, containerTops, layers, containers);
   const deferred = dryRun
     ? []
@@ -172,28 +174,25 @@ async function layersOfSkeletons(
  * Sweeps until nothing more goes: of removed layers, each is litter once the one on top of it has
  * gone. What is in use stays, for a later time.
  *
- * @param stray what the driver has
+ * @param staging what the driver has
+ * @param litter what of that, and of the store, belongs to the dead
  * @returns the names of what has gone
  */
 async function sweepAll(
   store: Store,
-  stray: readonly string[],
+  staging: readonly string[],
+  litter: readonly string[],
   refusals: Refusals,
 ): Promise<string[]> {
-  const gone: string[] = [];
-  for (let staged = stray;;) {
-    const litter = litterOf(store, staged);
-    if (litter.length === 0) return gone;
-    await store.sweep();
-    for (const name of staged.filter((name) => litter.includes(name))) {
-      await refusals.attempt(`litter ${name}`, () => sweepUnused(store, name));
-    }
-    staged = (await store.driver.survey()).staging;
-    const left = litterOf(store, staged);
-    const went = litter.filter((name) => !left.includes(name));
-    if (went.length === 0) return gone;
-    gone.push(...went);
+  if (litter.length === 0) return [];
+  await store.sweep();
+  for (const name of staging.filter((name) => litter.includes(name))) {
+    await refusals.attempt(`litter ${name}`, () => sweepUnused(store, name));
   }
+  const { staging: stays } = await store.driver.survey();
+  const left = litterOf(store, stays);
+  const gone = litter.filter((name) => !left.includes(name));
+  return gone.length === 0 ? [] : [...gone, ...await sweepAll(store, stays, left, refusals)];
 }
 
 async function sweepUnused(store: Store, name: string): Promise<void> {

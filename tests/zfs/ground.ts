@@ -11,27 +11,33 @@ import { listContainers } from "../../src/container/list.ts";
 import { removeContainers } from "../../src/container/remove.ts";
 import { LayerfsError } from "../../src/errors.ts";
 import { run } from "../../src/process.ts";
-import { RebaseGround } from "../container/rebase_ground.ts";
+import { RebaseGround, type RebaseStore } from "../container/rebase_ground.ts";
 import { datasets, POOL, zfs } from "./harness.ts";
 
 let stores = 0;
+
+/** A store of its own, whose datasets are gone at the end. */
+export function zfsStore(): RebaseStore & { readonly dataset: string } {
+  const dataset = `${POOL}/store-${Deno.pid}-${stores++}`;
+  const dispose = async () => {
+    for (let tries = 9; (await datasets(dataset)).length > 0; tries--) {
+      // What was unmounted a moment ago, zfs-fuse finds busy.
+      await zfs("destroy", "-R", "-f", dataset).catch((error) => {
+        if (tries === 0) throw error;
+      });
+    }
+  };
+  return { driver: "zfs", dataset, dispose, deno: ["env", Deno.execPath()] };
+}
 
 /** A store with containers of an image that has the file "f". */
 export class Ground extends RebaseGround {
   readonly dataset: string;
 
   constructor() {
-    const dataset = `${POOL}/fsck-${Deno.pid}-${stores++}`;
-    const dispose = async () => {
-      for (let tries = 9; (await datasets(dataset)).length > 0; tries--) {
-        // What was unmounted a moment ago, zfs-fuse finds busy.
-        await zfs("destroy", "-R", "-f", dataset).catch((error) => {
-          if (tries === 0) throw error;
-        });
-      }
-    };
-    super({ driver: "zfs", dataset, dispose, deno: ["env", Deno.execPath()] });
-    this.dataset = dataset;
+    const store = zfsStore();
+    super(store);
+    this.dataset = store.dataset;
   }
 
   /** Makes the container; returns its root filesystem. */

@@ -4,25 +4,11 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { mount } from "../../src/container/mount.ts";
 import { LayerfsError } from "../../src/errors.ts";
 import { rebaseTests } from "../container/rebase_contract.ts";
-import { RebaseGround, type RebaseStore } from "../container/rebase_ground.ts";
-import { datasets, POOL, property, zfs } from "./harness.ts";
+import { RebaseGround } from "../container/rebase_ground.ts";
+import { zfsStore } from "./ground.ts";
+import { datasets, property, zfs } from "./harness.ts";
 
-let stores = 0;
-
-function open(): RebaseStore & { readonly dataset: string } {
-  const dataset = `${POOL}/rebase-${Deno.pid}-${stores++}`;
-  const dispose = async () => {
-    for (let tries = 9; (await datasets(dataset)).length > 0; tries--) {
-      // What was unmounted a moment ago, zfs-fuse finds busy.
-      await zfs("destroy", "-R", "-f", dataset).catch((error) => {
-        if (tries === 0) throw error;
-      });
-    }
-  };
-  return { driver: "zfs", dataset, dispose, deno: ["env", Deno.execPath()] };
-}
-
-rebaseTests("zfs", () => Promise.resolve(open()));
+rebaseTests("zfs", () => Promise.resolve(zfsStore()));
 
 /** Stands before zfs in the PATH: kills who calls it for the KILL_AT-th change of datasets. */
 const KILLER = `#!/bin/sh
@@ -37,7 +23,7 @@ exec zfs "$@"
 `;
 
 Deno.test("zfs: rebase: killed before each change of datasets", async () => {
-  const options = open();
+  const options = zfsStore();
   await using ground = new RebaseGround(options);
   const base = await ground.tree("echo > f");
   const images = [
@@ -77,7 +63,7 @@ Deno.test("zfs: rebase: killed before each change of datasets", async () => {
 });
 
 Deno.test("zfs: rebase: a snapshot that somebody has made is not lost", async () => {
-  const options = open();
+  const options = zfsStore();
   await using ground = new RebaseGround(options);
   const image = await ground.image(await ground.tree("echo > f"));
   await ground.create(image, "web");

@@ -224,7 +224,7 @@ export class DirectoryDriver implements Driver {
   /** A root filesystem is in its bundle, and nowhere else. */
   async survey(): Promise<Survey> {
     const { brokenLayers: _, ...strays } = await this.listStrays();
-    return { ...strays, layers: await this.listLayers() };
+    return { ...strays, layers: () => this.listLayers() };
   }
 
   /** Its files are all that there is of it. */
@@ -249,7 +249,8 @@ export class DirectoryDriver implements Driver {
 
   async measure(containers: readonly ContainerRootfs[]): Promise<Measured> {
     const capacity = capacityOf(this.#store);
-    const [layers, states] = [await this.listLayers(), await this.rootfsStates(containers)];
+    const layers = await this.listLayers();
+    const states = await this.rootfsStates(containers);
     return { layers, states, strays: [], capacity };
   }
 }

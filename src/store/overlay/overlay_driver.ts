@@ -214,7 +214,7 @@ export class OverlayDriver implements Driver {
   /** Root filesystems are in bundles, all of them. */
   async survey(): Promise<Survey> {
     const { brokenLayers: _, ...strays } = await this.listStrays();
-    return { ...strays, layers: await this.listLayers() };
+    return { ...strays, layers: () => this.listLayers() };
   }
 
   /** Its files are all that there is of it. */
@@ -245,7 +245,8 @@ export class OverlayDriver implements Driver {
 
   async measure(containers: readonly ContainerRootfs[]): Promise<Measured> {
     const capacity = capacityOf(this.#store);
-    const [layers, states] = [await this.listLayers(), await this.rootfsStates(containers)];
+    const layers = await this.listLayers();
+    const states = await this.rootfsStates(containers);
     return { layers, states, strays: [], capacity };
   }
 

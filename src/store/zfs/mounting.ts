@@ -12,7 +12,7 @@ import { isMountPoint } from "../mount_point.ts";
 import { mountsBelow } from "../mounts.ts";
 import { containerId, type DatasetNames } from "./dataset_names.ts";
 import { propertiesOf } from "./properties.ts";
-import { patiently, tryZfs } from "./zfs.ts";
+import { tryPatiently } from "./zfs.ts";
 import { failureError, type ZfsFailure } from "./zfs_failure.ts";
 
 /** Name of the process that has the mounts of zfs-fuse: nobody is to end it. */
@@ -37,10 +37,7 @@ export async function mountDataset(
   options: readonly string[] = [],
 ): Promise<void> {
   // What was unmounted a moment ago, zfs-fuse finds busy.
-  const { failure } = await patiently(
-    () => tryZfs(["mount", ...options, dataset]),
-    (result) => result.failure?.kind === "busy",
-  );
+  const failure = await tryPatiently(["mount", ...options, dataset], ["busy"]);
   if (failure?.kind === "busy") throw await busyError(dataset, place, failure, action);
   if (failure !== null && failure.kind !== "mounted") throw failureError(failure, action);
   if (isMountPoint(place)) return;
@@ -81,10 +78,7 @@ export async function undone(error: unknown, undo: () => Promise<void>): Promise
  * @throws {LayerfsError} `busy`, naming the processes that use it; it is still mounted then
  */
 export async function unmountDataset(target: string, place: string, action: string): Promise<void> {
-  const { failure } = await patiently(
-    () => tryZfs(["unmount", target]),
-    (result) => result.failure?.kind === "in-use",
-  );
+  const failure = await tryPatiently(["unmount", target], ["in-use"]);
   if (failure === null || failure.kind === "no-dataset") return;
   if (failure.kind === "in-use") throw await busyError(target, place, failure, action);
   if (failure.kind !== "not-mounted") throw failureError(failure, action);
@@ -99,12 +93,8 @@ export async function unmountDataset(target: string, place: string, action: stri
  *
  * @returns why it could not be, or null
  */
-export async function destroyDataset(dataset: string): Promise<ZfsFailure | null> {
-  const { failure } = await patiently(
-    () => tryZfs(["destroy", "-r", dataset]),
-    (result) => result.failure?.kind === "busy" || result.failure?.kind === "in-use",
-  );
-  return failure;
+export function destroyDataset(dataset: string): Promise<ZfsFailure | null> {
+  return tryPatiently(["destroy", "-r", dataset]);
 }
 
 /**

@@ -20,7 +20,7 @@ import {
   VIEW_OPTIONS,
 } from "./mounting.ts";
 import { type Properties, propertiesBelow } from "./properties.ts";
-import { patiently, tryZfs, zfs } from "./zfs.ts";
+import { tryPatiently, zfs } from "./zfs.ts";
 import { failureError, type ZfsFailure } from "./zfs_failure.ts";
 
 /**
@@ -117,12 +117,8 @@ async function destroyInPlace(
 }
 
 /** With patience in both directions: a dataset that could not be destroyed is busy for a moment. */
-async function rename(from: string, to: string): Promise<ZfsFailure | null> {
-  const { failure } = await patiently(
-    () => tryZfs(["rename", from, to]),
-    (result) => result.failure?.kind === "busy" || result.failure?.kind === "in-use",
-  );
-  return failure;
+function rename(from: string, to: string): Promise<ZfsFailure | null> {
+  return tryPatiently(["rename", from, to]);
 }
 
 /** Whether only what is not the store's own is in the way. */

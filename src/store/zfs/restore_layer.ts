@@ -8,9 +8,10 @@ import { LayerfsError } from "../../errors.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { isMountPoint } from "../mount_point.ts";
 import type { DatasetNames } from "./dataset_names.ts";
+import { snapshotsOf } from "./foreign.ts";
 import { mountDataset, refusalError, unmountDataset, VIEW_OPTIONS } from "./mounting.ts";
 import { propertiesBelow } from "./properties.ts";
-import { patiently, tryZfs } from "./zfs.ts";
+import { tryPatiently } from "./zfs.ts";
 
 /**
  * Takes a layer's dataset back to its snapshot, which nothing can change. Never with "-r": what
@@ -27,9 +28,7 @@ export async function restoreLayer(
   const action = `Cannot restore layer ${chainId}`;
   const [dataset, snapshot] = [names.layer(chainId), names.snapshot(chainId)];
   const all = await propertiesBelow([dataset], ["type"], action);
-  const later = [...all.keys()].find((name) => {
-    return name.startsWith(`${dataset}@`) && name !== snapshot;
-  });
+  const later = snapshotsOf(dataset, all).find((name) => name !== snapshot);
   if (later !== undefined) {
     const state =
       `its snapshot "${later}" would be lost; "zfs destroy" it, or send it to another ` +
@@ -38,10 +37,7 @@ export async function restoreLayer(
   }
   const mounted = isMountPoint(view);
   if (mounted) await unmountDataset(dataset, view, action);
-  const { failure } = await patiently(
-    () => tryZfs(["rollback", snapshot]),
-    (result) => result.failure?.kind === "busy" || result.failure?.kind === "in-use",
-  );
+  const failure = await tryPatiently(["rollback", snapshot]);
   if (failure !== null) throw await refusalError(names, failure, dataset, view, action);
   if (mounted) await mountDataset(dataset, view, action, VIEW_OPTIONS);
 }

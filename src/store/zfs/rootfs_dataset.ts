@@ -24,7 +24,7 @@ import {
   unmountDataset,
 } from "./mounting.ts";
 import { propertiesBelow, propertiesOf } from "./properties.ts";
-import { patiently, tryZfs, zfs } from "./zfs.ts";
+import { tryPatiently, tryZfs, zfs } from "./zfs.ts";
 import { isMade, type ZfsFailure } from "./zfs_failure.ts";
 
 /** User property of a container's dataset: ChainID of the layer that it was cloned from. */
@@ -155,10 +155,7 @@ export async function replaceRootfs(
   const action = `Cannot replace the root filesystem of container "${id}"`;
   const [dataset, other] = [names.container(id), names.container(replacement.id)];
   const rename = async (from: string, to: string) => {
-    const { failure } = await patiently(
-      () => tryZfs(["rename", from, to]),
-      (result) => result.failure?.kind === "busy" || result.failure?.kind === "in-use",
-    );
+    const failure = await tryPatiently(["rename", from, to]);
     if (failure !== null) throw await refusalError(names, failure, from, rootfs, action);
   };
   const all = await propertiesOf([dataset, other], names.containers, ["mountpoint"], action);

@@ -23,7 +23,7 @@ import {
   unmountDataset,
 } from "./mounting.ts";
 import { propertiesBelow, propertiesOf } from "./properties.ts";
-import { patiently, tryZfs, zfs } from "./zfs.ts";
+import { tryPatiently, tryZfs, zfs } from "./zfs.ts";
 import { failureError, isMade } from "./zfs_failure.ts";
 
 /** How a layer of the same name that is not whole is put out of the way. */
@@ -110,16 +110,13 @@ export class StagedDataset implements StagedLayer {
     const target = this.#names.layer(this.#chainId);
     const rename = () => {
       this.#index.write(layer); // before the name; removing what was broken there removes it
-      return patiently(
-        () => tryZfs(["rename", this.#dataset, target]),
-        ({ failure }) => failure?.kind === "busy" || failure?.kind === "in-use",
-      );
+      return tryPatiently(["rename", this.#dataset, target]);
     };
-    let { failure } = await rename();
+    let failure = await rename();
     if (failure?.kind === "exists") {
       await this.#refuseWhole(action);
       await this.#removeBroken(this.#chainId);
-      ({ failure } = await rename());
+      failure = await rename();
     }
     if (failure === null) return;
     if (failure.kind === "exists") throw failureError(failure, action);

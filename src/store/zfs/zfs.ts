@@ -63,20 +63,24 @@ export async function zfs(
  */
 const RETRY_DELAYS = [10, 20, 50, 100, 200, 400, 600] as const;
 
+/** What passes by itself as a rule. */
+const PASSING: readonly FailureKind[] = ["busy", "in-use"];
+
 /**
- * Calls `attempt` until it gives something that is not busy, or patience ends.
+ * Runs `zfs` until it meets nothing that passes, or patience ends.
  *
- * @returns what the last attempt gave
+ * @param passing the failures that are tried again
+ * @returns why the last try failed; null where it succeeded
  */
-export async function patiently<T>(
-  attempt: () => Promise<T>,
-  isBusy: (outcome: T) => boolean,
-): Promise<T> {
-  let outcome = await attempt();
+export async function tryPatiently(
+  args: readonly string[],
+  passing = PASSING,
+): Promise<ZfsFailure | null> {
+  let { failure } = await tryZfs(args);
   for (const delay of RETRY_DELAYS) {
-    if (!isBusy(outcome)) break;
+    if (failure === null || !passing.includes(failure.kind)) break;
     await new Promise((resolve) => setTimeout(resolve, delay));
-    outcome = await attempt();
+    ({ failure } = await tryZfs(args));
   }
-  return outcome;
+  return failure;
 }

@@ -291,7 +291,7 @@ export class ZfsDriver implements Driver {
     const all = await propertiesBelow([containers, staging], STRAY_PROPERTIES, action);
     await this.#refuseMissing(all.has(containers), action);
     for (const name of [containers, staging]) this.#ownership.check(all, name, action);
-    return { ...findStrays(this.#names, all), layers: await this.#index.stored(this.#views) };
+    return { ...findStrays(this.#names, all), layers: () => this.#index.stored(this.#views) };
   }
 
   async measure(known: readonly ContainerRootfs[]): Promise<Measured> {
