@@ -59,6 +59,25 @@ Deno.test("names and normalization of the datasets above do not matter", async (
   assertEquals(await property(`${odd}/containers`, "setuid"), "on");
 });
 
+Deno.test("a store below a dataset with a legacy mount point", async () => {
+  await using above = await Scratch.create();
+  const legacy = `${above.dataset}/legacy`;
+  await zfs("create", "-o", "mountpoint=legacy", legacy);
+  await using scratch = await Scratch.create(legacy);
+  const { driver } = scratch;
+  await scratch.layer(1);
+  await scratch.layer(2, 1);
+  const container = await scratch.container("web", 2);
+  await driver.createRootfs(container);
+  await driver.unmountRootfs(container);
+  await driver.mountRootfs(container);
+  const names = [...Deno.readDirSync(container.rootfs)].map(({ name }) => name).sort();
+  assertEquals(names, ["1", "2"]);
+  await driver.removeRootfs(container);
+  assertEquals(await property(legacy, "mountpoint"), "legacy");
+  assertEquals((await driver.listLayers()).length, 2);
+});
+
 Deno.test("a dataset that belongs to another store is refused", async () => {
   await using scratch = await Scratch.create();
   const other = new ZfsDriver(`${scratch.store}/other`, scratch.dataset);
