@@ -10,6 +10,7 @@ import type { TarEntry, TarScanner, TarVisitor } from "../core/tar_scanner.ts";
 import { LayerfsError, within } from "../errors.ts";
 import { storageError } from "../system_error.ts";
 import type { TarHeader } from "../tar/header.ts";
+import { NeedsLower } from "./apart.ts";
 import {
   type Attributes,
   isSettableLinkTime,
@@ -92,6 +93,7 @@ export class LayerApplier implements TarVisitor {
       action();
     } catch (error) {
       if (error instanceof ExtractionFailed) throw error; // of what came before
+      if (error instanceof NeedsLower) throw error;
       const what = `entry "${this.#path}"`;
       if (!(error instanceof LayerfsError)) throw storageError(error, what);
       throw within(error, what, { entry: this.#path });
@@ -99,6 +101,7 @@ export class LayerApplier implements TarVisitor {
   }
 
   #apply(entry: TarEntry): void {
+    if (this.#scanner.rawNames.size > 0) this.#needLower("names that are not UTF-8");
     if (entry.whiteout === "reserved") return;
     if (entry.whiteout === "hide") return hide(this.#tree, this.#scanner, entry.hidden);
     if (entry.whiteout === "opaque") return hideChildren(this.#tree, this.#scanner, entry.hidden);
@@ -109,10 +112,14 @@ export class LayerApplier implements TarVisitor {
       ? entry.duplicate || entry.implied
       : this.#scanner.markSeen(place.path) !== 0;
     this.#noteRawNames(place.path);
-    if (entry.type === "directory") return this.#directory(place, this.#attributes(entry));
+    if (entry.type === "directory") {
+      if (entry.implied) this.#tree.apart?.late.add(place.path);
+      return this.#directory(place, this.#attributes(entry));
+    }
     if (entry.type === "hardlink") return this.#hardlink(place, entry);
     const obstacle = this.#deviceObstacle(entry);
     if (obstacle !== null) {
+      this.#needLower("devices that are left out");
       this.#makeRoom(place);
       this.#tree.skipped.add(place.path);
       this.#warn(`"${entry.path}": skipped, as ${obstacle}`);
@@ -175,7 +182,10 @@ export class LayerApplier implements TarVisitor {
   #directory(place: Place, attributes: Attributes): void {
     const stat = this.#tree.stat(place.path);
     if (!stat?.isDirectory()) {
-      if (stat !== null) this.#remove(place, stat);
+      if (stat !== null) {
+        this.#needLower("a directory in the place of what it has had itself");
+        this.#remove(place, stat);
+      }
       this.#tree.makeDirectory(place.path);
     }
     this.#tree.setDirectoryAttributes(place.path, attributes);
@@ -213,6 +223,7 @@ export class LayerApplier implements TarVisitor {
     const rawTarget = entry.linkBytes ??
       (hasRawName(entry.linkPath) ? new TextEncoder().encode(entry.linkPath) : null);
     if (rawTarget !== null) {
+      this.#needLower("link targets that are not UTF-8");
       encodeName(rawTarget, this.#scanner.rawNames); // a directory may be made from it
       this.#tree.rawNames.noteLink(place.path, rawTarget);
     }
@@ -240,6 +251,7 @@ export class LayerApplier implements TarVisitor {
       }
     }
     const stat = target === null ? null : this.#tree.stat(target.path);
+    if (stat === null) this.#needLower("hard links to files below it");
     if (target !== null && stat === null && this.#tree.skipped.has(target.path)) {
       this.#warn(`"${entry.path}": skipped, as its target "${entry.linkPath}" was`);
       return;
@@ -263,6 +275,11 @@ export class LayerApplier implements TarVisitor {
     return this.#tree.spool.hasFile(target);
   }
 
+  /** The layer has what only its turn can tell the meaning of. @throws {NeedsLower} where it is apart */
+  #needLower(what: string): void {
+    if (this.#tree.apart !== null) throw new NeedsLower(what);
+  }
+
   /** Removes what is in the way of anything but a directory. */
   #makeRoom(place: Place): void {
     if (!this.#isOwn && !this.#tree.mayHaveOther(place)) return;
@@ -271,6 +288,7 @@ export class LayerApplier implements TarVisitor {
   }
 
   #remove(place: Place, stat: fs.Stats): void {
+    if (!stat.isFile()) this.#needLower("something in the place of what it has had itself");
     this.hasReplacedOwn = this.#isOwn && (stat.isFile() || stat.isDirectory());
     this.#tree.remove(place.path, stat);
   }

@@ -4,7 +4,9 @@
  * @module
  */
 
+import fs from "node:fs";
 import type { DigestEngine } from "../core/hasher.ts";
+import { errnoName } from "../system_error.ts";
 import type { LayerSource } from "./layer_source.ts";
 import type { TreeJob } from "./messages.ts";
 import { type ApplyResult, LayerPipeline } from "./pipeline.ts";
@@ -38,6 +40,23 @@ export async function applyLayers(
     onProgress,
     positions: layers.map((_, layer) => layer),
     total: layers.length,
+    isOneTree: skeletons === undefined && isPlace(job),
   });
   return await pipeline.makeTree(tree, skeletons ?? layers.map(() => null));
+}
+
+/** Whether the root is empty, and files can be renamed into it from the scratch directory. */
+function isPlace({ root, scratch }: TreeJob): boolean {
+  if (fs.readdirSync(root).length > 0) return false;
+  const name = "rename-probe";
+  try {
+    fs.mkdirSync(`${scratch}/${name}`);
+    fs.renameSync(`${scratch}/${name}`, `${root}/${name}`);
+    fs.rmdirSync(`${root}/${name}`);
+    return true;
+  } catch (error) {
+    if (errnoName(error) === "") throw error;
+    fs.rmSync(`${scratch}/${name}`, { recursive: true, force: true });
+    return false;
+  }
 }

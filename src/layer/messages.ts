@@ -8,22 +8,27 @@ import type { BlobLocation } from "../blob/location.ts";
 import type { DigestEngine } from "../core/hasher.ts";
 import { type ErrorCode, type ErrorData, LayerfsError } from "../errors.ts";
 import type { Digest, DigestAlgorithm } from "../oci/digest.ts";
+import type { SharedBoard } from "./board.ts";
 import type { SharedOutcome, Spool } from "./extractor.ts";
 import type { LayerDigests } from "./layer_source.ts";
 import type { ReadResult } from "./read_layer.ts";
-import type { SharedRing } from "./ring.ts";
+import type { ApartOrder } from "./read_order.ts";
+import type { SharedRing, StreamName } from "./ring.ts";
 import type { Traits } from "./traits.ts";
 
 /** A layer for the thread that decompresses: its blob is in a file, or comes through a ring. */
 export interface InflateLayer extends LayerDigests {
   readonly blob: BlobLocation | { readonly ring: SharedRing; readonly length: number };
-  /** Where its tar stream goes. */
-  readonly ring: SharedRing;
 }
 
-/** The work of the thread that reads and decompresses: all layers, in this order. */
+/** The work of the thread that reads and decompresses. */
 export interface InflateRequest {
+  readonly board: SharedBoard;
   readonly layers: readonly InflateLayer[];
+  /** Where tar streams go, and the blobs in files that another thread digests; null for none. */
+  readonly lanes: readonly { readonly tar: SharedRing; readonly blob: SharedRing | null }[];
+  /** How layers are read that may be unpacked apart; their number, where they may not. */
+  readonly apart: ApartOrder | number;
   readonly engine: DigestEngine;
   /** Whether it computes the diffIDs as well. */
   readonly isAlone: boolean;
@@ -35,35 +40,40 @@ export interface InflateRequest {
  * it tells of. After a failure comes the next layer: somebody else may have made the one that failed.
  */
 export type InflateMessage =
-  | { readonly type: "bytes"; readonly layer: number; readonly delta: number }
-  | {
+  | ({ readonly type: "bytes"; readonly delta: number } & StreamName)
+  | ({
     readonly type: "read";
-    readonly layer: number;
     readonly result: ReadResult | null;
     /** Null where somebody else computes it, or nobody. */
     readonly diffId: Digest | null;
-  }
-  | { readonly type: "failed"; readonly layer: number; readonly error: SentError | null };
+  } & StreamName)
+  | ({ readonly type: "failed"; readonly error: SentError | null } & StreamName);
 
-/** The work of the thread that computes diffIDs: all layers, in this order. */
+/** Streams of one kind, for the thread that computes digests. */
+export interface DigestSource {
+  readonly of: "tar" | "blob";
+  readonly ring: SharedRing;
+  /** The number of that thread among the ring's readers. */
+  readonly reader: number;
+  /** For each layer; null where the stream needs no digest. */
+  readonly algorithms: readonly (DigestAlgorithm | null)[];
+}
+
+/** The work of that thread: whatever comes through the rings. */
 export interface DigestRequest {
-  readonly layers: readonly {
-    readonly ring: SharedRing;
-    /** Null where the stream needs no digest. */
-    readonly algorithm: DigestAlgorithm | null;
-  }[];
+  readonly board: SharedBoard;
+  readonly sources: readonly DigestSource[];
   readonly engine: DigestEngine;
 }
 
 /** What that thread says: null where the stream did not come to its end. */
-export interface DigestMessage {
-  readonly layer: number;
+export interface DigestMessage extends StreamName {
+  readonly of: "tar" | "blob";
   readonly digest: Digest | null;
 }
 
 /** A layer for the thread that writes. */
 export interface WriteLayer {
-  readonly ring: SharedRing;
   /** Absolute path of a new file for its skeleton (see skeleton.ts); null for none. */
   readonly skeleton: string | null;
   /** Whether there is a digest to be verified, of its blob or of its stream. */
@@ -87,14 +97,22 @@ export interface TreeJob {
   readonly onTop?: boolean;
 }
 
-/**
- * What the thread that writes is to do next: a tree, or to leave a stream out. At first it gets to
- * know how the main thread will tell what became of the spools that it is asked to extract.
- */
+/** What the thread that writes works with. */
+export interface WriteSetup {
+  readonly board: SharedBoard;
+  /** The rings of the tar streams. */
+  readonly rings: readonly SharedRing[];
+  /** Where the main thread tells what became of the spools that it is asked to extract. */
+  readonly outcome: SharedOutcome;
+  /** Whether layers may be unpacked apart from those below them. */
+  readonly isApart: boolean;
+}
+
+/** What that thread is to do next: a tree of the next layers, or to leave the next one out. */
 export type WriteRequest =
-  | { readonly type: "begin"; readonly outcome: SharedOutcome }
+  | ({ readonly type: "begin" } & WriteSetup)
   | { readonly type: "tree"; readonly job: TreeJob; readonly layers: readonly WriteLayer[] }
-  | { readonly type: "skip"; readonly ring: SharedRing };
+  | { readonly type: "skip" };
 
 /** A tree that is made. */
 export interface TreeResult {
@@ -104,10 +122,15 @@ export interface TreeResult {
   readonly traits: Traits;
 }
 
-/** What that thread says of a tree. The last one is "done" or "failed". */
+/**
+ * What that thread says of a tree, of layers by their number in the pipeline. The last one is "done"
+ * or "failed".
+ */
 export type WriteMessage =
   | { readonly type: "extract"; readonly spool: Spool }
   | { readonly type: "layer"; readonly layer: number }
+  /** The layer will be read a second time, which counts instead of the first. */
+  | { readonly type: "again"; readonly layer: number }
   | { readonly type: "done"; readonly result: TreeResult }
   /** `error` is null where its stream is broken or a spool failed: others know why. */
   | { readonly type: "failed"; readonly layer: number; readonly error: SentError | null };

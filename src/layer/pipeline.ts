@@ -1,30 +1,35 @@
 /**
- * Layers on their way into trees, on every core: one thread reads, verifies and decompresses, a
- * second one computes the diffIDs, a third one writes. They work on one layer at the same time, and
- * on the next ones as far as the rings between them allow; the main thread stays free for signals,
- * progress and the network.
+ * Layers on their way into trees, on every core: one thread reads and decompresses, a second one
+ * computes digests, a third one writes. They work on one layer at the same time, and on the next one
+ * as far as the rings between them allow; the main thread stays free for signals, progress and the
+ * network.
  *
  *     file, stream ─> inflate_worker ──> ring ──┬─> digest_worker
  *                     digest of the blob        └─> write_worker ─> tree
+ *
+ * Where all layers make one tree, several are in the works at a time, each in a ring of its own: those
+ * whose turn it is not yet are unpacked apart, and put on top in their turn (see tree_maker.ts). Then
+ * the digests of their blobs are the second thread's as well: the more streams it has, the faster is
+ * SHA-256 in WebAssembly (see hasher_lanes.ts).
  *
  * @module
  */
 
 import { isLocation } from "../blob/content.ts";
-import { withOrigin } from "../blob/origin.ts";
 import type { DigestEngine } from "../core/hasher.ts";
-import { LayerfsError, within } from "../errors.ts";
-import { type Digest, digestAlgorithm } from "../oci/digest.ts";
+import { LayerfsError } from "../errors.ts";
+import { digestAlgorithm } from "../oci/digest.ts";
+import { BELL, Board } from "./board.ts";
 import { ExtractionQueue } from "./extractor.ts";
+import { LayerOutcomes, type Pending, pending } from "./layer_outcomes.ts";
 import type { LayerBytes, LayerSource } from "./layer_source.ts";
 import {
   type DigestMessage,
   type DigestRequest,
+  type DigestSource,
   type InflateLayer,
   type InflateMessage,
   type InflateRequest,
-  isAboutContent,
-  isInterruption,
   received,
   type TreeJob,
   type TreeResult,
@@ -32,12 +37,23 @@ import {
   type WriteRequest,
 } from "./messages.ts";
 import type { ProgressListener } from "./progress.ts";
-import { mismatch, type ReadResult } from "./read_layer.ts";
-import { cancelRing, createRing, dropStream, type SharedRing } from "./ring.ts";
+import { createRing, DIGEST_READER, type SharedRing } from "./ring.ts";
 import { StreamPump } from "./stream_pump.ts";
 
 /** Tar streams that are in the making at a time: the one being written, and one read ahead. */
-const RINGS = 2;
+const LANES = 2;
+
+/**
+ * The same where layers are unpacked apart: with their blobs, they fill the four lanes of a vector. More
+ * measured no faster.
+ */
+const LANES_APART = 3;
+
+/** Bytes that a ring of a blob holds. */
+const BLOB_RING_BYTES = 1024 * 1024;
+
+/** Bytes of a blob from which on its layer is unpacked apart: below, there is little to be won. */
+const APART_BYTES = 256 * 1024;
 
 /**
  * Bytes of blobs from which on a thread of their own computes the diffIDs: below, it takes longer to
@@ -56,6 +72,11 @@ export interface PipelineOptions {
   readonly positions: readonly number[];
   /** Layers that the image has. */
   readonly total: number;
+  /**
+   * Whether layers may be unpacked apart: all must make one tree, without skeletons, and files can be
+   * renamed from its scratch directory into its root.
+   */
+  readonly isOneTree?: boolean;
 }
 
 /** What was done for a tree. */
@@ -64,19 +85,24 @@ export interface ApplyResult extends TreeResult {
   readonly layers: readonly LayerBytes[];
 }
 
-type Pending<T> = ReturnType<typeof Promise.withResolvers<T>>;
+/** The rings of one layer that is in the works, and of others after it. */
+interface Lane {
+  readonly tar: SharedRing;
+  /** Of its blob, where that is digested beside it; null for none. */
+  readonly blob: SharedRing | null;
+}
 
 export class LayerPipeline implements AsyncDisposable {
   readonly #layers: readonly LayerSource[];
   readonly #options: PipelineOptions;
-  readonly #rings: readonly SharedRing[];
+  readonly #board: Board;
+  readonly #lanes: readonly Lane[];
   readonly #workers: Worker[] = [];
   readonly #writer: Worker;
-  readonly #pump = new StreamPump();
+  readonly #pump: StreamPump;
   readonly #extraction = new ExtractionQueue();
   readonly #onAbort = () => this.#cancel();
-  readonly #reads: readonly Pending<ReadResult | null>[];
-  readonly #digests: readonly Pending<Digest | null>[];
+  readonly #outcomes: LayerOutcomes;
   /** The layer that comes next, and the first one of the tree in hand. */
   #next = 0;
   #first = 0;
@@ -90,15 +116,18 @@ export class LayerPipeline implements AsyncDisposable {
   constructor(layers: readonly LayerSource[], options: PipelineOptions) {
     this.#layers = layers;
     this.#options = options;
+    this.#board = Board.create(layers.length);
+    this.#pump = new StreamPump(this.#board);
     const bytes = layers.reduce((sum, { content }) => sum + content.length, 0);
     const isLarge = bytes >= LARGE_BYTES;
-    this.#rings = layers.slice(0, RINGS).map(() => createRing(isLarge ? 2 : 1));
-    this.#reads = layers.map(() => pending());
-    this.#digests = layers.map(() => pending());
+    const isApart = isLarge && options.isOneTree === true && canBeApart(layers);
+    this.#lanes = layers.slice(0, isApart ? LANES_APART : LANES)
+      .map(() => makeLane(this.#board, isLarge, isApart));
+    this.#outcomes = new LayerOutcomes(layers, options, isApart);
     options.signal.addEventListener("abort", this.#onAbort);
-    this.#startInflating(!isLarge);
+    this.#startInflating(!isLarge, isApart);
     if (isLarge) this.#startDigesting();
-    this.#writer = this.#startWriting();
+    this.#writer = this.#startWriting(isApart);
     if (options.signal.aborted) this.#cancel();
   }
 
@@ -114,8 +143,7 @@ export class LayerPipeline implements AsyncDisposable {
     this.#next += skeletons.length;
     const layers = skeletons.map((skeleton, i) => {
       const { digest, diffId } = this.#layers[first + i]!;
-      const hasDigest = digest !== null || diffId !== null;
-      return { ring: this.#ring(first + i), skeleton, hasDigest };
+      return { skeleton, hasDigest: digest !== null || diffId !== null };
     });
     this.#tree = pending();
     this.#writer.postMessage({ type: "tree", job, layers } satisfies WriteRequest);
@@ -127,18 +155,17 @@ export class LayerPipeline implements AsyncDisposable {
       const { error, layer } = outcome.error === null && this.#extraction.failure !== null
         ? this.#extraction.failure
         : { error: outcome.error === null ? null : received(outcome.error), layer: outcome.layer };
-      throw await this.#diagnose(first + layer, error);
+      // Damage of a layer below tells more than what it has led to.
+      await this.#outcomes.verified(first, first + layer);
+      throw await this.#outcomes.diagnose(first + layer, error);
     }
-    const read: LayerBytes[] = [];
-    for (let layer = first; layer < this.#next; layer++) read.push(await this.#verified(layer));
-    return { ...outcome.result, layers: read };
+    return { ...outcome.result, layers: await this.#outcomes.verified(first, this.#next) };
   }
 
   /** Leaves the next layer out: somebody else has applied it. */
   skip(): void {
-    const layer = this.#next++;
-    dropStream(this.#ring(layer), this.#streamOf(layer));
-    this.#writer.postMessage({ type: "skip", ring: this.#ring(layer) } satisfies WriteRequest);
+    this.#board.drop(this.#next++);
+    this.#writer.postMessage({ type: "skip" } satisfies WriteRequest);
   }
 
   /** Ends all threads. */
@@ -149,43 +176,45 @@ export class LayerPipeline implements AsyncDisposable {
     for (const worker of this.#workers) worker.terminate();
   }
 
-  #ring(layer: number): SharedRing {
-    return this.#rings[layer % RINGS]!;
-  }
-
-  /** Number of a layer's stream among those of its ring. */
-  #streamOf(layer: number): number {
-    return Math.floor(layer / RINGS);
-  }
-
   #cancel(): void {
     if (this.#isCancelled) return;
     this.#isCancelled = true;
-    this.#rejectAll(new LayerfsError("interrupted", "interrupted")); // who ends says no more
-    for (const ring of this.#rings) cancelRing(ring);
+    this.#outcomes.reject(new LayerfsError("interrupted", "interrupted")); // who ends says no more
+    this.#board.cancel();
     this.#pump.cancel();
     this.#extraction.cancel();
   }
 
   /** @param isAlone whether the thread computes the diffIDs as well */
-  #startInflating(isAlone: boolean): void {
+  #startInflating(isAlone: boolean, isApart: boolean): void {
     const worker = new Worker(new URL("./inflate_worker.ts", import.meta.url), { type: "module" });
     this.#watch(worker, (message: InflateMessage) => {
-      if (message.type === "bytes") this.#options.onProgress(message);
-      else if (message.type === "read") {
-        this.#reads[message.layer]!.resolve(message.result);
-        if (isAlone) this.#digests[message.layer]!.resolve(message.diffId);
-      } else this.#reads[message.layer]!.reject(this.#inputError(message.layer, message.error));
+      const outcome = this.#outcomes.of(message);
+      if (message.type === "bytes") {
+        const delta = this.#outcomes.addBytes(message, message.delta);
+        if (delta > 0) this.#options.onProgress({ type: "bytes", layer: message.layer, delta });
+      } else if (message.type === "read") {
+        outcome.read.resolve(message.result);
+        if (isAlone) outcome.tarDigest.resolve(message.diffId);
+      } else outcome.read.reject(this.#inputError(message.layer, message.error));
     });
     const layers = this.#layers.map((layer, index): InflateLayer => {
       const { content, digest, size, diffId } = layer;
       const blob = isLocation(content)
         ? content
         : { ring: this.#pump.add(index, content), length: content.length };
-      return { blob, digest, size, diffId, ring: this.#ring(index) };
+      return { blob, digest, size, diffId };
     });
-    const { engine } = this.#options;
-    worker.postMessage({ layers, engine, isAlone } satisfies InflateRequest);
+    const sizes = this.#layers.map(({ content }) => content.length);
+    const request = {
+      board: this.#board.shared,
+      layers,
+      lanes: this.#lanes,
+      apart: isApart ? { sizes, from: APART_BYTES } : layers.length,
+      engine: this.#options.engine,
+      isAlone,
+    };
+    worker.postMessage(request satisfies InflateRequest);
     this.#pump.start();
   }
 
@@ -196,26 +225,35 @@ export class LayerPipeline implements AsyncDisposable {
 
   #startDigesting(): void {
     const worker = new Worker(new URL("./digest_worker.ts", import.meta.url), { type: "module" });
-    this.#watch(
-      worker,
-      ({ layer, digest }: DigestMessage) => this.#digests[layer]!.resolve(digest),
-    );
-    const layers = this.#layers.map(({ diffId }, index) => ({
-      ring: this.#ring(index),
-      algorithm: diffId === null ? null : digestAlgorithm(diffId),
-    }));
-    worker.postMessage({ layers, engine: this.#options.engine } satisfies DigestRequest);
+    this.#watch(worker, ({ of, digest, ...stream }: DigestMessage) => {
+      const outcome = this.#outcomes.of(stream);
+      (of === "tar" ? outcome.tarDigest : outcome.blobDigest).resolve(digest);
+    });
+    const algorithms = (key: "digest" | "diffId") =>
+      this.#layers.map(({ [key]: digest }) => digest === null ? null : digestAlgorithm(digest));
+    const tars = { of: "tar", reader: DIGEST_READER, algorithms: algorithms("diffId") } as const;
+    const blobs = { of: "blob", reader: 0, algorithms: algorithms("digest") } as const;
+    const sources = this.#lanes.flatMap(({ tar, blob }): DigestSource[] => {
+      const ofTar = { ...tars, ring: tar };
+      return blob === null ? [ofTar] : [ofTar, { ...blobs, ring: blob }];
+    });
+    const { engine } = this.#options;
+    const request = { board: this.#board.shared, sources, engine };
+    worker.postMessage(request satisfies DigestRequest);
   }
 
-  #startWriting(): Worker {
+  #startWriting(isApart: boolean): Worker {
     const worker = new Worker(new URL("./write_worker.ts", import.meta.url), { type: "module" });
     this.#watch(worker, (message: WriteMessage) => {
       if (message.type === "extract") this.#extraction.add(message.spool);
-      else if (message.type !== "layer") this.#tree?.resolve(message);
-      else this.#options.onProgress({ type: "layer", layer: this.#first + message.layer });
+      else if (message.type === "again") this.#outcomes.countSecond(message.layer);
+      else if (message.type === "layer") this.#options.onProgress(message);
+      else this.#tree?.resolve(message);
     });
     const { outcome } = this.#extraction;
-    worker.postMessage({ type: "begin", outcome } satisfies WriteRequest);
+    const rings = this.#lanes.map(({ tar }) => tar);
+    const setup = { board: this.#board.shared, rings, outcome, isApart };
+    worker.postMessage({ type: "begin", ...setup } satisfies WriteRequest);
     return worker;
   }
 
@@ -227,67 +265,23 @@ export class LayerPipeline implements AsyncDisposable {
       event.preventDefault();
       if (!this.#isCancelled) {
         this.#crash = new Error(`worker failed: ${event.message}`);
-        this.#rejectAll(this.#crash);
+        this.#outcomes.reject(this.#crash);
         this.#cancel();
       }
       // The thread that writes says itself when it has ended, unless it is the one that is dead.
       if (worker === this.#writer) this.#tree?.resolve({ type: "failed", layer: 0, error: null });
     };
   }
-
-  #rejectAll(error: Error): void {
-    for (const one of [...this.#reads, ...this.#digests]) one.reject(error);
-  }
-
-  /** What was read for a layer that is in its tree, once its diffID is found to be right. */
-  async #verified(layer: number): Promise<LayerBytes> {
-    const { diffId } = this.#layers[layer]!;
-    const { compressed, uncompressed } = (await this.#reads[layer]!.promise)!;
-    const found = diffId === null ? null : await this.#digests[layer]!.promise;
-    if (diffId !== null && found !== null && found !== diffId) {
-      throw this.#label(mismatch("diffID", found, diffId), layer);
-    }
-    return { compressed, uncompressed };
-  }
-
-  /**
-   * The error to tell of, where a layer could not be written.
-   *
-   * @param error null where its stream was broken
-   */
-  async #diagnose(layer: number, error: Error | null): Promise<unknown> {
-    if (error !== null && !isAboutContent(error)) return this.#label(error, layer);
-    try {
-      // A damaged blob is reported by its digest, whatever else its damage has led to.
-      const read = await this.#reads[layer]!.promise;
-      const { digest, diffId } = this.#layers[layer]!;
-      const announced = digest ?? diffId;
-      if (read?.compression === "none" && !read.verified && announced !== null) {
-        const found = diffId === null ? null : await this.#digests[layer]!.promise;
-        if (found !== null && found !== announced) error = mismatch("digest", found, announced);
-      }
-      return this.#label(error, layer);
-    } catch (cause) {
-      return this.#label(error !== null && isAboutContent(cause) ? error : cause, layer);
-    }
-  }
-
-  #label(error: unknown, index: number): unknown {
-    if (isInterruption(error)) return error;
-    const { content, digest, diffId } = this.#layers[index]!;
-    const { positions, total } = this.#options;
-    const layer = positions[index]! + 1;
-    const named = digest ?? diffId ?? "of a file";
-    return within(withOrigin(error, content), `Cannot apply layer ${layer} of ${total}, ${named}`, {
-      layer,
-      digest: named,
-    });
-  }
 }
 
-/** A promise that nobody may ever look at. */
-function pending<T>(): Pending<T> {
-  const all = Promise.withResolvers<T>();
-  all.promise.catch(() => {});
-  return all;
+/** Whether layers can be read twice, and one that the tree does not begin with is worth it. */
+function canBeApart(layers: readonly LayerSource[]): boolean {
+  return layers.every(({ content }) => isLocation(content)) &&
+    layers.slice(1).some(({ content }) => content.length >= APART_BYTES);
+}
+
+function makeLane(board: Board, isLarge: boolean, isApart: boolean): Lane {
+  const { inflate, digest, write } = BELL;
+  const blob = isApart ? createRing(board, inflate, [digest], BLOB_RING_BYTES) : null;
+  return { tar: createRing(board, inflate, isLarge ? [write, digest] : [write]), blob };
 }

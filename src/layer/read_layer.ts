@@ -1,7 +1,7 @@
 /**
  * The first part of a layer's way: its blob is read, verified and decompressed.
  *
- * The end of the tar stream is told only after the blob's size and digest are found to be right.
+ * It is done in steps, so that one thread can read several layers at a time.
  *
  * @module
  */
@@ -22,8 +22,10 @@ import type { LayerBytes, LayerDigests } from "./layer_source.ts";
 
 /** Who takes the tar stream. */
 export interface TarSink {
-  /** Memory for bytes to be put in, at least one; null where no more of them are wanted. */
-  reserve(): Uint8Array | null;
+  /** Whether it wants no more. */
+  readonly isUnwanted: boolean;
+  /** Memory for bytes to be put in; empty while there is none. */
+  room(): Uint8Array;
   /** Takes the first `length` bytes of it. */
   commit(length: number): void;
 }
@@ -31,123 +33,170 @@ export interface TarSink {
 /** What became of a layer's blob. */
 export interface ReadResult extends LayerBytes {
   readonly compression: Compression;
-  /** Whether the digest of the blob itself was verified. */
+  /** Whether the digest of the blob itself is verified, here or by whoever else digests it. */
   readonly verified: boolean;
 }
 
-/** Thrown within: the sink wants no more. */
-class Unwanted extends Error {}
+/** What a step did: whether it came on, or had to wait for room. */
+export type Step = "done" | "blocked";
+
+/** The steps of reading a layer; what it returns is null where the sink wants no more. */
+export type Reading = Generator<Step, ReadResult | null, void>;
+
+/** How a layer is read. */
+export interface ReadOptions {
+  readonly compression: Compression;
+  /** Who digests the blob, where it is digested here; null where it is not. */
+  readonly hasher: Hasher | null;
+}
+
+/** Whether the blob needs a digest of its own: not where it is the tar stream, which has one anyway. */
+export function needsBlobDigest(layer: LayerDigests, compression: Compression): boolean {
+  const { digest, diffId } = layer;
+  return digest !== null && (compression !== "none" || digest !== diffId);
+}
+
+/** How a blob is compressed. To be called before it is read. */
+export function compressionOf(input: BlobInput): Compression {
+  return detectCompression(input.peek(MAGIC_BYTES));
+}
+
+/**
+ * A blob's hasher, where it needs one.
+ *
+ * @returns null where it does not
+ */
+export function blobHasher(
+  layer: LayerDigests,
+  compression: Compression,
+  engine: DigestEngine,
+): Hasher | null {
+  if (layer.digest === null || !needsBlobDigest(layer, compression)) return null;
+  return createHasher(digestAlgorithm(layer.digest), engine);
+}
+
+/**
+ * @throws {LayerfsError} `size-mismatch` where a blob cannot have the size that was announced
+ */
+export function checkSize(input: BlobInput, { size }: LayerDigests): void {
+  if (input.length >= input.announced && (size === null || size === input.announced)) return;
+  throw new LayerfsError(
+    "size-mismatch",
+    `size is ${input.length}, the descriptor says ${size ?? input.announced}`,
+  );
+}
 
 /**
  * Reads a layer to its end. What the content turns out to be is the sink's affair: whatever that
- * does, the blob is read and verified to its end, unless it wants no more.
+ * does, the blob is read to its end, and verified where it is digested here, unless the sink wants
+ * no more.
  *
- * @returns null where the sink wants no more
- * @throws {LayerfsError} `size-mismatch`, `digest-mismatch`, or `image-invalid` where the blob has
- * the right digest and cannot be decompressed; what `input` throws
+ * @throws {LayerfsError} `digest-mismatch`, or `image-invalid` where the blob cannot be decompressed;
+ * what `input` throws
  */
 export function readLayer(
   input: BlobInput,
   layer: LayerDigests,
   sink: TarSink,
-  engine: DigestEngine,
-): ReadResult | null {
-  const { size } = layer;
-  if (input.length < input.announced || (size !== null && size !== input.announced)) {
-    throw new LayerfsError(
-      "size-mismatch",
-      `size is ${input.length}, the descriptor says ${size ?? input.announced}`,
-    );
-  }
-  try {
-    return new LayerReader(input, layer, sink, engine).run();
-  } catch (error) {
-    if (error instanceof Unwanted) return null;
-    throw error;
-  }
+  options: ReadOptions,
+): Reading {
+  return new LayerReader(input, layer, sink, options).run();
 }
 
 class LayerReader {
   readonly #input: BlobInput;
-  readonly #digest: Digest | null;
+  readonly #layer: LayerDigests;
   readonly #sink: TarSink;
   readonly #compression: Compression;
-  /** Of the blob; null where it is not verified, or is that of the tar stream anyway. */
   readonly #hasher: Hasher | null;
   #compressed = 0;
   #uncompressed = 0;
 
-  constructor(input: BlobInput, layer: LayerDigests, sink: TarSink, engine: DigestEngine) {
-    const { digest, diffId } = layer;
+  constructor(input: BlobInput, layer: LayerDigests, sink: TarSink, options: ReadOptions) {
     this.#input = input;
-    this.#digest = digest;
+    this.#layer = layer;
     this.#sink = sink;
-    this.#compression = detectCompression(input.peek(MAGIC_BYTES));
-    const isHashed = digest !== null && (this.#compression !== "none" || digest !== diffId);
-    this.#hasher = isHashed ? createHasher(digestAlgorithm(digest), engine) : null;
+    this.#compression = options.compression;
+    this.#hasher = options.hasher;
   }
 
-  run(): ReadResult {
+  *run(): Reading {
+    let isWanted: boolean;
     try {
-      if (this.#compression === "none") this.#copy();
-      else this.#decompress(createDecompressor(this.#compression));
+      isWanted = this.#compression === "none"
+        ? yield* this.#copy()
+        : yield* this.#decompress(createDecompressor(this.#compression));
     } catch (error) {
       // A damaged blob is reported by its digest, whatever else its damage has led to.
       const isDamage = error instanceof LayerfsError && error.code === "image-invalid";
-      if (isDamage) this.#verify();
+      if (isDamage) yield* this.#verify();
       throw error;
     }
-    this.#verify();
+    if (!isWanted) return null;
+    yield* this.#verify();
     return {
       compressed: this.#compressed,
       uncompressed: this.#uncompressed,
       compression: this.#compression,
-      verified: this.#hasher !== null,
+      verified: needsBlobDigest(this.#layer, this.#compression),
     };
   }
 
   /** The next piece of the blob, digested; empty at its end. Valid until the next call. */
-  #read(): Uint8Array {
+  *#read(): Generator<Step, Uint8Array, void> {
+    while (!this.#input.isReady) yield "blocked";
     const piece = this.#input.read();
     this.#compressed += piece.length;
     this.#hasher?.update(piece);
     return piece;
   }
 
-  #copy(): void {
-    for (let piece = this.#read(); piece.length > 0; piece = this.#read()) {
+  /** Room for bytes; null where the sink wants no more. */
+  *#room(): Generator<Step, Uint8Array | null, void> {
+    for (;;) {
+      if (this.#sink.isUnwanted) return null;
+      const room = this.#sink.room();
+      if (room.length > 0) return room;
+      yield "blocked";
+    }
+  }
+
+  /** @returns false where the sink wants no more */
+  *#copy(): Generator<Step, boolean, void> {
+    for (let piece = yield* this.#read(); piece.length > 0; piece = yield* this.#read()) {
       for (let offset = 0; offset < piece.length;) {
-        const room = this.#room();
+        const room = yield* this.#room();
+        if (room === null) return false;
         const part = piece.subarray(offset, offset + room.length);
         room.set(part);
         this.#commit(part.length);
         offset += part.length;
+        yield "done";
       }
     }
+    return true;
   }
 
-  #decompress(decompressor: Decompressor): void {
+  /** @returns false where the sink wants no more */
+  *#decompress(decompressor: Decompressor): Generator<Step, boolean, void> {
     try {
-      for (let piece = this.#read(); piece.length > 0; piece = this.#read()) {
+      for (let piece = yield* this.#read(); piece.length > 0; piece = yield* this.#read()) {
         for (let offset = 0, full = false; offset < piece.length || full;) {
-          const room = this.#room();
+          const room = yield* this.#room();
+          if (room === null) return false;
           const { consumed, produced } = decompressor.write(piece, offset, room);
           offset += consumed;
           full = produced === room.length;
           this.#commit(produced);
           this.#checkExpansion();
+          yield "done";
         }
       }
       decompressor.end();
+      return true;
     } finally {
       decompressor.close();
     }
-  }
-
-  #room(): Uint8Array {
-    const room = this.#sink.reserve();
-    if (room === null) throw new Unwanted();
-    return room;
   }
 
   #commit(length: number): void {
@@ -166,11 +215,12 @@ class LayerReader {
   }
 
   /** Reads what is left of the blob, and compares its digest. */
-  #verify(): void {
-    while (this.#read().length > 0);
+  *#verify(): Generator<Step, void, void> {
+    while ((yield* this.#read()).length > 0);
     if (this.#hasher === null) return;
     const found = formatDigest(this.#hasher.algorithm, this.#hasher.digest());
-    if (found !== this.#digest) throw mismatch("digest", found, this.#digest!);
+    const announced = this.#layer.digest!;
+    if (found !== announced) throw mismatch("digest", found, announced);
   }
 }
 

@@ -2,26 +2,25 @@
  * Bytes on their way from one thread to others: a ring in shared memory.
  *
  * One thread writes; every reader sees all bytes, each at its own pace, and the writer waits for the
- * slowest of them. So however large a stream is, a ring holds {@linkcode RING_BYTES} of it. A ring
- * carries one stream after another: the next begins when all readers have finished with the last.
+ * slowest of them. So however large a stream is, a ring holds its length of it. A ring carries one
+ * stream after another: the next begins when all readers have finished with the last. Who has to
+ * wait, waits for his bell on the board.
  *
- *     control   0 sequence     goes up with every change: whoever waits, waits for it to go up
- *     (words)   1 cancelled    1: everybody ends
- *               2 stream       number of the stream that is in the ring, from 0; -1 before the first
+ *     control   0 begun        streams that have begun
+ *     (words)   1 layer        of the stream that is in the ring
+ *               2 attempt      of that layer, from 0
  *               3 state        of that stream: OPEN, ENDED, FAILED, DROPPED
  *               4 written      bytes of it that were written, modulo 2^32
- *               5 dropped      number of streams from the first on that nobody wants (more) of
- *               6 readers      how many there are
- *               7 + 2r         bytes that reader r has taken, modulo 2^32
- *               8 + 2r         number of streams that reader r has finished with
- *     data      RING_BYTES, a power of two, so that positions may wrap
+ *               5 + 2r         bytes of it that reader r has taken, modulo 2^32
+ *               6 + 2r         number of streams that reader r has finished with
+ *     data      a power of two bytes, so that positions may wrap
  *
  * @module
  */
 
-import { LayerfsError } from "../errors.ts";
+import { type Bell, Board, type SharedBoard } from "./board.ts";
 
-/** Bytes that a ring holds. Larger ones measured no faster. */
+/** Bytes that a ring of a tar stream holds. Larger ones measured no faster. */
 export const RING_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -30,15 +29,13 @@ export const RING_BYTES = 4 * 1024 * 1024;
  */
 const STEP_BYTES = 256 * 1024;
 
-const SEQUENCE = 0;
-const CANCELLED = 1;
-const STREAM = 2;
+const BEGUN = 0;
+const LAYER = 1;
+const ATTEMPT = 2;
 const STATE = 3;
 const WRITTEN = 4;
-const DROPPED_STREAMS = 5;
-const READERS = 6;
-const TAKEN = 7;
-const FINISHED = 8;
+const TAKEN = 5;
+const FINISHED = 6;
 const WORDS_A_READER = 2;
 
 const OPEN = 0;
@@ -46,10 +43,14 @@ const ENDED = 1;
 const FAILED = 2;
 const DROPPED = 3;
 
-/** A ring's memory, which can be sent to other threads. */
+/** A ring's memory, which can be sent to other threads, and who is at it. */
 export interface SharedRing {
   readonly control: Int32Array<SharedArrayBuffer>;
   readonly data: Uint8Array<SharedArrayBuffer>;
+  readonly board: SharedBoard;
+  readonly writer: Bell;
+  /** Each reader's number is its place here. */
+  readonly readers: readonly Bell[];
 }
 
 /** Numbers of the two readers of a tar stream: who writes the tree, and who computes the diffID. */
@@ -59,173 +60,183 @@ export const DIGEST_READER = 1;
 /** How a stream has ended. `failed`: the writer says elsewhere why. `dropped`: nobody wanted it. */
 export type StreamEnd = "ended" | "failed" | "dropped";
 
-/** Makes a ring for `readers` readers. */
-export function createRing(readers: number): SharedRing {
-  const words = TAKEN + WORDS_A_READER * readers;
+/** What a stream is of. */
+export interface StreamName {
+  /** By its number in the pipeline, from 0. */
+  readonly layer: number;
+  /** 0 the first time that the layer is read, 1 the second time. */
+  readonly attempt: number;
+}
+
+/** Makes a ring. @param bytes how many it holds: a power of two, of 1 MiB at least */
+export function createRing(
+  board: Board,
+  writer: Bell,
+  readers: readonly Bell[],
+  bytes = RING_BYTES,
+): SharedRing {
+  const words = TAKEN + WORDS_A_READER * readers.length;
   const control = new Int32Array(new SharedArrayBuffer(words * Int32Array.BYTES_PER_ELEMENT));
-  control[STREAM] = -1;
-  control[READERS] = readers;
-  return { control, data: new Uint8Array(new SharedArrayBuffer(RING_BYTES)) };
-}
-
-/** Ends the work of everybody at a ring: from now on, their calls throw `interrupted`. */
-export function cancelRing({ control }: SharedRing): void {
-  Atomics.store(control, CANCELLED, 1);
-  announce(control);
-}
-
-/** Says that nobody wants what is still to come of a stream, nor of those before it. */
-export function dropStream({ control }: SharedRing, stream: number): void {
-  Atomics.store(control, DROPPED_STREAMS, stream + 1);
-  announce(control);
+  const data = new Uint8Array(new SharedArrayBuffer(bytes));
+  return { control, data, board: board.shared, writer, readers };
 }
 
 /** What the thread that writes does. */
 export class RingWriter {
+  readonly #ring: SharedRing;
   readonly #control: Int32Array<SharedArrayBuffer>;
-  readonly #data: Uint8Array<SharedArrayBuffer>;
+  readonly #board: Board;
 
-  constructor({ control, data }: SharedRing) {
-    this.#control = control;
-    this.#data = data;
+  constructor(ring: SharedRing) {
+    this.#ring = ring;
+    this.#control = ring.control;
+    this.#board = new Board(ring.board);
   }
 
-  /** Begins the next stream, once all have finished with the last one. */
-  begin(): void {
-    waitUntil(this.#control, () => this.#isFree());
-    this.#start();
+  /** Whether all readers have finished with all streams, so that one can begin. */
+  get isFree(): boolean {
+    const begun = this.#control[BEGUN]!;
+    return this.#ring.readers.every((_, reader) => finished(this.#control, reader) === begun);
   }
 
-  /** As {@linkcode begin}, in a thread that must not stand still. */
-  async beginLater(): Promise<void> {
-    await waitLater(this.#control, () => this.#isFree());
-    this.#start();
+  /** Begins a stream in a ring that is free. */
+  begin({ layer, attempt }: StreamName): void {
+    const control = this.#control;
+    Atomics.store(control, LAYER, layer);
+    Atomics.store(control, ATTEMPT, attempt);
+    Atomics.store(control, WRITTEN, 0);
+    for (const reader of this.#ring.readers.keys()) {
+      Atomics.store(control, TAKEN + WORDS_A_READER * reader, 0);
+    }
+    Atomics.store(control, STATE, OPEN);
+    Atomics.add(control, BEGUN, 1);
+    this.#announce();
   }
 
-  /**
-   * A piece of the ring for bytes to be put in, of at least 1 byte.
-   *
-   * @returns null where this stream is dropped, or all readers have finished with it
-   */
-  reserve(): Uint8Array<SharedArrayBuffer> | null {
-    waitUntil(this.#control, () => this.#hasRoom());
-    return this.#room();
+  /** Waits until the ring is free, in a thread that must not stand still, and begins. */
+  async beginLater(stream: StreamName): Promise<void> {
+    await this.#board.waitLater(this.#ring.writer, () => this.isFree);
+    this.begin(stream);
   }
 
-  /** As {@linkcode reserve}, in a thread that must not stand still. */
-  async reserveLater(): Promise<Uint8Array<SharedArrayBuffer> | null> {
-    await waitLater(this.#control, () => this.#hasRoom());
-    return this.#room();
+  /** Whether the stream is dropped, or all readers have finished with it. */
+  get isUnwanted(): boolean {
+    const control = this.#control;
+    return this.#board.isDropped(control[LAYER]!, control[ATTEMPT]!) || this.isFree;
   }
 
-  /** @throws {LayerfsError} `interrupted` where the ring is cancelled */
-  checkCancelled(): void {
-    checkCancelled(this.#control);
+  /** A piece of the ring for bytes to be put in; empty while there is too little room. */
+  room(): Uint8Array<SharedArrayBuffer> {
+    const { data } = this.#ring;
+    const free = this.#free();
+    if (free < STEP_BYTES) return data.subarray(0, 0);
+    const start = this.#control[WRITTEN]! & (data.length - 1);
+    return data.subarray(start, Math.min(start + free, data.length));
   }
 
-  /** Gives the first `length` bytes of what {@linkcode reserve} returned to the readers. */
+  /** Waits for room in a thread that must not stand still. @returns null where none is wanted */
+  async roomLater(): Promise<Uint8Array<SharedArrayBuffer> | null> {
+    const isSettled = () => this.isUnwanted || this.#free() >= STEP_BYTES;
+    await this.#board.waitLater(this.#ring.writer, isSettled);
+    return this.isUnwanted ? null : this.room();
+  }
+
+  /** Gives the first `length` bytes of the room to the readers. */
   commit(length: number): void {
     Atomics.add(this.#control, WRITTEN, length);
-    announce(this.#control);
+    this.#announce();
   }
 
   /** Ends the stream. */
   end(how: StreamEnd = "ended"): void {
     const state = how === "ended" ? ENDED : how === "failed" ? FAILED : DROPPED;
     Atomics.store(this.#control, STATE, state);
-    announce(this.#control);
-  }
-
-  #isFree(): boolean {
-    const stream = this.#control[STREAM]!;
-    return everyReader(this.#control, (reader) => finished(this.#control, reader) > stream);
-  }
-
-  #start(): void {
-    const control = this.#control;
-    Atomics.store(control, WRITTEN, 0);
-    everyReader(control, (reader) => {
-      Atomics.store(control, TAKEN + WORDS_A_READER * reader, 0);
-      return true;
-    });
-    Atomics.store(control, STATE, OPEN);
-    Atomics.add(control, STREAM, 1);
-    announce(control);
-  }
-
-  #isUnwanted(): boolean {
-    const dropped = Atomics.load(this.#control, DROPPED_STREAMS) > this.#control[STREAM]!;
-    return dropped || this.#isFree();
-  }
-
-  #hasRoom(): boolean {
-    return this.#isUnwanted() || this.#free() >= STEP_BYTES;
+    this.#announce();
   }
 
   #free(): number {
     const control = this.#control;
-    const stream = control[STREAM]!;
+    const begun = control[BEGUN]!;
     const written = control[WRITTEN]!;
     let most = 0;
-    everyReader(control, (reader) => {
-      if (finished(control, reader) > stream) return true;
+    for (const reader of this.#ring.readers.keys()) {
+      if (finished(control, reader) === begun) continue;
       const taken = Atomics.load(control, TAKEN + WORDS_A_READER * reader);
       most = Math.max(most, (written - taken) | 0);
-      return true;
-    });
-    return RING_BYTES - most;
+    }
+    return this.#ring.data.length - most;
   }
 
-  #room(): Uint8Array<SharedArrayBuffer> | null {
-    if (this.#isUnwanted()) return null;
-    const start = this.#control[WRITTEN]! & (RING_BYTES - 1);
-    return this.#data.subarray(start, Math.min(start + this.#free(), RING_BYTES));
+  #announce(): void {
+    for (const bell of this.#ring.readers) this.#board.ring(bell);
   }
 }
 
 /** What a thread that reads does. */
 export class RingReader {
+  readonly #ring: SharedRing;
   readonly #control: Int32Array<SharedArrayBuffer>;
-  readonly #data: Uint8Array<SharedArrayBuffer>;
+  readonly #board: Board;
   readonly #reader: number;
   readonly #taken: number;
 
   /** @param reader its number, from 0 */
-  constructor({ control, data }: SharedRing, reader: number) {
-    this.#control = control;
-    this.#data = data;
+  constructor(ring: SharedRing, reader: number) {
+    this.#ring = ring;
+    this.#control = ring.control;
+    this.#board = new Board(ring.board);
     this.#reader = reader;
     this.#taken = TAKEN + WORDS_A_READER * reader;
   }
 
+  /** What is in the ring, until this reader has {@linkcode finish}ed with it; null for nothing. */
+  get stream(): StreamName | null {
+    const control = this.#control;
+    if (Atomics.load(control, BEGUN) === finished(control, this.#reader)) return null;
+    return { layer: Atomics.load(control, LAYER), attempt: Atomics.load(control, ATTEMPT) };
+  }
+
   /** Waits for the next stream to begin. */
-  begin(): void {
-    const stream = finished(this.#control, this.#reader);
-    waitUntil(this.#control, () => Atomics.load(this.#control, STREAM) >= stream);
+  begun(): void {
+    this.#board.wait(this.#ring.readers[this.#reader]!, () => this.stream !== null);
   }
 
   /**
-   * Bytes that come next, `most` of them at most; valid until they are {@linkcode take}n. None are
-   * left when it is empty: {@linkcode outcome} says why.
+   * Bytes that come next, `most` of them at most; valid until they are {@linkcode take}n. Empty while
+   * there are too few, and when none are left: see {@linkcode isOver}.
    */
-  next(most: number): Uint8Array<SharedArrayBuffer> {
-    const control = this.#control;
-    waitUntil(
-      control,
-      () => this.#waiting() >= STEP_BYTES || Atomics.load(control, STATE) !== OPEN,
-    );
-    const start = control[this.#taken]! & (RING_BYTES - 1);
-    const end = Math.min(start + Math.min(this.#waiting(), most), RING_BYTES);
-    return this.#data.subarray(start, end);
+  available(most: number): Uint8Array<SharedArrayBuffer> {
+    const { data } = this.#ring;
+    // The state first: what was written before the stream ended is seen after it.
+    const isOpen = Atomics.load(this.#control, STATE) === OPEN;
+    const waiting = this.#waiting();
+    if (isOpen && waiting < STEP_BYTES) return data.subarray(0, 0);
+    const start = this.#control[this.#taken]! & (data.length - 1);
+    return data.subarray(start, Math.min(start + Math.min(waiting, most), data.length));
   }
 
-  /** Gives the first `length` bytes of what {@linkcode next} returned back to the writer. */
+  /** Whether the stream has ended, {@linkcode outcome} says how, and all of it is taken. */
+  get isOver(): boolean {
+    return Atomics.load(this.#control, STATE) !== OPEN && this.#waiting() === 0;
+  }
+
+  /** Waits for bytes. @returns what is {@linkcode available}; empty when none are left */
+  next(most: number): Uint8Array<SharedArrayBuffer> {
+    let piece = this.available(most);
+    this.#board.wait(this.#ring.readers[this.#reader]!, () => {
+      piece = this.available(most);
+      return piece.length > 0 || this.isOver;
+    });
+    return piece;
+  }
+
+  /** Gives the first `length` bytes that were available back to the writer. */
   take(length: number): void {
     Atomics.add(this.#control, this.#taken, length);
-    announce(this.#control);
+    this.#board.ring(this.#ring.writer);
   }
 
-  /** How the stream has ended, once {@linkcode next} was empty. */
+  /** How the stream has ended. */
   get outcome(): StreamEnd {
     const state = Atomics.load(this.#control, STATE);
     return state === ENDED ? "ended" : state === DROPPED ? "dropped" : "failed";
@@ -234,7 +245,7 @@ export class RingReader {
   /** Is done with the stream, whether all of it was read or not. */
   finish(): void {
     Atomics.add(this.#control, this.#taken + 1, 1);
-    announce(this.#control);
+    this.#board.ring(this.#ring.writer);
   }
 
   #waiting(): number {
@@ -244,44 +255,4 @@ export class RingReader {
 
 function finished(control: Int32Array<SharedArrayBuffer>, reader: number): number {
   return Atomics.load(control, FINISHED + WORDS_A_READER * reader);
-}
-
-function everyReader(
-  control: Int32Array<SharedArrayBuffer>,
-  holds: (reader: number) => boolean,
-): boolean {
-  for (let reader = 0; reader < control[READERS]!; reader++) if (!holds(reader)) return false;
-  return true;
-}
-
-/** Wakes all who wait. */
-function announce(control: Int32Array<SharedArrayBuffer>): void {
-  Atomics.add(control, SEQUENCE, 1);
-  Atomics.notify(control, SEQUENCE);
-}
-
-function waitUntil(control: Int32Array<SharedArrayBuffer>, holds: () => boolean): void {
-  for (;;) {
-    // Read before what it guards: a change in between ends the wait at once.
-    const sequence = Atomics.load(control, SEQUENCE);
-    checkCancelled(control);
-    if (holds()) return;
-    Atomics.wait(control, SEQUENCE, sequence);
-  }
-}
-
-async function waitLater(
-  control: Int32Array<SharedArrayBuffer>,
-  holds: () => boolean,
-): Promise<void> {
-  for (;;) {
-    const sequence = Atomics.load(control, SEQUENCE);
-    checkCancelled(control);
-    if (holds()) return;
-    await Atomics.waitAsync(control, SEQUENCE, sequence).value;
-  }
-}
-
-function checkCancelled(control: Int32Array<SharedArrayBuffer>): void {
-  if (Atomics.load(control, CANCELLED) === 1) throw new LayerfsError("interrupted", "interrupted");
 }

@@ -20,6 +20,8 @@ const MAX_SYMLINKS = 40;
 export interface Walk {
   /** A component is looked at next. */
   arriving?(path: string): void;
+  /** A component is a symlink, which is followed next. */
+  link?(path: string): void;
   /** A component does not exist: throw, or return once it does, or may be taken as if it did. */
   missing(path: string): void;
   /** A component is neither a directory nor a symlink. Without it, `image-invalid` is thrown. */
@@ -67,6 +69,7 @@ export function resolveDirectory(root: string, path: string, walk: Walk): string
     if (stat === null) {
       walk.missing(relative);
     } else if (stat.isSymbolicLink()) {
+      walk.link?.(relative);
       if (++symlinks > MAX_SYMLINKS) throw new LayerfsError("image-invalid", loopMessage(path));
       const target = walk.linkTarget?.(relative) ?? readLink(absolute);
       if (target.startsWith("/")) resolved.length = 0;

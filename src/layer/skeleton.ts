@@ -11,7 +11,7 @@ import fs from "node:fs";
 import zlib from "node:zlib";
 import { WINDOW } from "../core/instance.ts";
 import { decodeName } from "../core/raw_name.ts";
-import type { TarEntry, TarScanner, TarVisitor } from "../core/tar_scanner.ts";
+import type { TarEntry, TarScanner } from "../core/tar_scanner.ts";
 import { storageError } from "../system_error.ts";
 import type { LayerApplier } from "./apply.ts";
 import {
@@ -23,7 +23,7 @@ import {
   RECORD,
 } from "./skeleton_format.ts";
 import { writeAll } from "./write_all.ts";
-import { scanLayer, type TarStreamSource } from "./scan_layer.ts";
+import { LayerScan, type LayerVisitor } from "./scan_layer.ts";
 
 /** gzip at its level 1 takes as long and gives twice the bytes (measured). */
 const COMPRESSION = {
@@ -37,19 +37,17 @@ const COMPRESSION = {
 const MAX_HEAD = 1 + 2 * MAX_NUMBER_BYTES;
 
 /**
- * As {@linkcode scanLayer}, writing the layer's skeleton to a new file at `path`.
+ * A scan that writes the layer's skeleton to a new file at `path`.
  *
- * @param path absolute. After an error nothing is there
+ * @param path absolute. Where the stream does not come to its end, nothing is there afterwards
  */
 export function scanWithSkeleton(
-  stream: TarStreamSource,
   visit: (scanner: TarScanner) => LayerApplier,
   path: string,
-): void {
+): LayerScan {
   const file = new SkeletonFile(path);
   try {
-    scanLayer(stream, (scanner) => new SkeletonWriter(visit(scanner), scanner, file));
-    file.finish();
+    return new LayerScan((scanner) => new SkeletonWriter(visit(scanner), scanner, file));
   } catch (error) {
     file.discard();
     throw error;
@@ -57,7 +55,7 @@ export function scanWithSkeleton(
 }
 
 /** Stands between the scanner and the applier, and notes what goes where. */
-class SkeletonWriter implements TarVisitor {
+class SkeletonWriter implements LayerVisitor {
   readonly #applier: LayerApplier;
   readonly #scanner: TarScanner;
   readonly #file: SkeletonFile;
@@ -66,6 +64,7 @@ class SkeletonWriter implements TarVisitor {
   /** Resolved path of the file that the entry at hand fills; null where its content goes nowhere. */
   #path: string | null = null;
   #isNamed = false;
+  #isComplete = false;
   #crc = 0;
   /** A range of the file whose record is still to be written: the next piece may continue it. */
   #offset = 0;
@@ -107,8 +106,14 @@ class SkeletonWriter implements TarVisitor {
     this.#done = 0;
   }
 
+  finish(): void {
+    this.#file.finish();
+    this.#isComplete = true;
+  }
+
   close(): void {
     this.#applier.close();
+    if (!this.#isComplete) this.#file.discard();
   }
 
   #content(bytes: Uint8Array, fileOffset: number): void {

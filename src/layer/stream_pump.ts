@@ -5,7 +5,8 @@
  */
 
 import type { BlobStream } from "../blob/content.ts";
-import { cancelRing, createRing, RingWriter, type SharedRing } from "./ring.ts";
+import { BELL, type Board } from "./board.ts";
+import { createRing, RingWriter, type SharedRing } from "./ring.ts";
 
 /** Blobs that come in at a time: the one being read, and one whose beginning is there already. */
 const RINGS = 2;
@@ -17,15 +18,23 @@ interface Queued {
 }
 
 export class StreamPump {
+  readonly #board: Board;
   readonly #lanes: { readonly ring: SharedRing; readonly queue: Queued[] }[] = [];
   readonly #errors = new Map<number, Error>();
   readonly #abort = new AbortController();
   #added = 0;
   #work: Promise<unknown> = Promise.resolve();
 
+  constructor(board: Board) {
+    this.#board = board;
+  }
+
   /** Queues the blob of a layer. @returns the ring that it will come through */
   add(layer: number, content: BlobStream): SharedRing {
-    const lane = this.#lanes[this.#added % RINGS] ?? { ring: createRing(1), queue: [] };
+    const lane = this.#lanes[this.#added % RINGS] ?? {
+      ring: createRing(this.#board, BELL.main, [BELL.inflate]),
+      queue: [],
+    };
     if (this.#lanes.length < RINGS) this.#lanes.push(lane);
     lane.queue.push({ layer, content });
     this.#added++;
@@ -37,10 +46,9 @@ export class StreamPump {
     this.#work = Promise.all(this.#lanes.map(({ ring, queue }) => this.#run(ring, queue)));
   }
 
-  /** Ends the work. */
+  /** Ends the work, once the board is cancelled. */
   cancel(): void {
     this.#abort.abort();
-    for (const { ring } of this.#lanes) cancelRing(ring);
   }
 
   /** Settles when nothing is going on any more; never rejects. */
@@ -57,7 +65,7 @@ export class StreamPump {
     for (const { layer, content } of queue) {
       const writer = new RingWriter(ring);
       try {
-        await writer.beginLater();
+        await writer.beginLater({ layer, attempt: 0 });
         await pour(content.open(this.#abort.signal), writer);
         writer.end();
       } catch (error) {
@@ -73,7 +81,7 @@ export class StreamPump {
 async function pour(pieces: AsyncIterable<Uint8Array>, writer: RingWriter): Promise<void> {
   for await (const piece of pieces) {
     for (let at = 0; at < piece.length;) {
-      const room = await writer.reserveLater();
+      const room = await writer.roomLater();
       if (room === null) return;
       const part = piece.subarray(at, at + room.length);
       room.set(part);

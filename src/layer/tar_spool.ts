@@ -55,16 +55,20 @@ export class TarSpool {
   #position = 0;
   #hasXattrs = false;
   /** The layer in hand, from 0. */
-  #layer = -1;
+  #layer: number;
   /** What could not be kept, for people to read. */
   readonly warnings: string[] = [];
 
-  /** @param scratch a directory of our own on any filesystem, for the spool files */
-  constructor(root: string, scratch: string, asRoot: boolean, extractor: Extractor) {
+  /**
+   * @param scratch a directory of our own on any filesystem, for the spool files
+   * @param first the number of the first layer
+   */
+  constructor(root: string, scratch: string, asRoot: boolean, extractor: Extractor, first = 0) {
     this.#root = root;
     this.#scratch = scratch;
     this.#asRoot = asRoot;
     this.#extractor = extractor;
+    this.#layer = first - 1;
   }
 
   /** Whether `path` itself waits. */
@@ -121,14 +125,14 @@ export class TarSpool {
 
   /** Says that the next layer begins: what is added belongs to that. */
   beginLayer(): void {
-    this.#handOver();
+    this.extract();
     this.#layer++;
   }
 
   /** Extracts all that waits. */
   flush(): void {
     if (this.#paths.size === 0) return;
-    this.#handOver();
+    this.extract();
     this.warnings.push(...this.#extractor.finish());
     this.#paths.clear();
     this.#files.clear();
@@ -144,7 +148,7 @@ export class TarSpool {
   }
 
   #add(header: TarHeader, path: string): void {
-    if (this.#position + this.#fill >= SPOOL_BYTES) this.#handOver();
+    if (this.#position + this.#fill >= SPOOL_BYTES) this.extract();
     const bytes = encodeHeader(header);
     if (this.#fill + bytes.length > BUFFER_BYTES) this.#drain();
     if (bytes.length > BUFFER_BYTES) this.#write(bytes);
@@ -168,7 +172,7 @@ export class TarSpool {
   }
 
   /** Ends the spool and lets tar begin with it. */
-  #handOver(): void {
+  extract(): void {
     if (this.#fd === null && this.#fill === 0) return;
     this.#drain();
     this.#write(endOfArchive());

@@ -3,22 +3,21 @@
  *
  * Paths are relative to the root, "" being the root itself. A parent is resolved inside the root
  * before anything is done below it, and the last component is never followed. Attributes of
- * directories wait until {@linkcode Tree.finish}: what is written into a directory changes its
- * time, and a mode of 0555 would keep an ordinary user out of it.
+ * directories wait until {@linkcode Tree.finish} (see directories.ts).
  *
  * @module
  */
 
 import fs from "node:fs";
 import { hasRawName } from "../core/raw_name.ts";
+import { ApartNotes, NeedsLower } from "./apart.ts";
 import {
   type Attributes,
   IMPLIED_DIRECTORY,
   isSettableTime,
   readAttributes,
-  setTime,
 } from "./attributes.ts";
-import { removeOtherXattrs } from "./directory_xattrs.ts";
+import { Directories, WORKING_MODE } from "./directories.ts";
 import type { Extractor } from "./extractor.ts";
 import { readLowerTree } from "./lower_tree.ts";
 import { RawNames } from "./raw_names.ts";
@@ -34,9 +33,6 @@ import {
 import { TarSpool } from "./tar_spool.ts";
 import { NO_TRAITS, type Traits } from "./traits.ts";
 
-/** Mode of a directory while its tree is being made. */
-const WORKING_MODE = 0o700;
-
 /** A place in the tree: a real directory, and a name in it. */
 export interface Place {
   /** The directory, relative to the root, with no symlink on the way. */
@@ -46,18 +42,16 @@ export interface Place {
   readonly path: string;
 }
 
-/** A directory that will get its attributes at the end. */
-interface Directory {
-  readonly attributes: Attributes;
-  /** Made by us, of the layers below as it was, or of those with attributes that replace its own. */
-  readonly origin: "made" | "lower" | "replaced";
-}
-
 /** What a tree holds before we begin. */
 export interface Base {
   readonly traits: Traits;
   /** Whether layers have been applied to it. Where it is absent, whether there is anything in it. */
   readonly hasLayers?: boolean | undefined;
+  /**
+   * Where it holds nothing because a layer is to be unpacked apart from those below it: the number of
+   * that layer, from 0. What needs the others throws {@linkcode NeedsLower}.
+   */
+  readonly apart?: number;
 }
 
 /** Layers that have nothing of {@linkcode Traits}, if there are any. */
@@ -76,10 +70,10 @@ export class Tree {
   readonly skipped = new Set<string>();
   /** Names that wait for the end. */
   readonly rawNames: RawNames;
-  readonly #scratch: string;
+  /** What a layer that is unpacked apart says of those below it; null for any other. */
+  readonly apart: ApartNotes | null;
   readonly #base: Base;
-  /** Directories whose attributes are to be set at the end. */
-  readonly #directories = new Map<string, Directory>();
+  readonly #directories: Directories;
   /** Directories of the layers below, exactly; null where they have not been read. */
   #lower: ReadonlyMap<string, Attributes> | null = null;
   /** Parents as entries name them, and the real directories that they are. */
@@ -106,13 +100,20 @@ export class Tree {
   ) {
     this.root = root;
     this.asRoot = asRoot;
-    this.spool = new TarSpool(root, scratch, asRoot, extractor);
+    this.spool = new TarSpool(root, scratch, asRoot, extractor, base.apart);
     this.rawNames = new RawNames(root, scratch);
-    this.#scratch = scratch;
+    this.apart = base.apart === undefined ? null : new ApartNotes();
+    this.#directories = new Directories({
+      root,
+      scratch,
+      asRoot,
+      spool: this.spool,
+      rawNames: this.rawNames,
+    });
     this.#base = base;
     const hasLayers = base.hasLayers ?? fs.readdirSync(root).length > 0;
     this.#hasLower = hasLayers;
-    if (!hasLayers) this.#setMade("", IMPLIED_DIRECTORY);
+    if (!hasLayers) this.#directories.addMade("", IMPLIED_DIRECTORY);
     else if (!asRoot || base.traits.rawNames) this.#readLower();
   }
 
@@ -177,6 +178,9 @@ export class Tree {
         // It may be a symlink. To look while tar makes it could find anything.
         if (this.spool.isWaiting(component) && !this.spool.hasFile(component)) this.spool.flush();
       },
+      link: (component) => {
+        if (this.apart !== null) throw new NeedsLower(`its symbolic link "${component}"`);
+      },
       missing: (component) => {
         if (this.spool.isWaiting(component)) walk.notDirectory(component); // a file
         else walk.missing(component);
@@ -218,14 +222,39 @@ export class Tree {
     this.#enter(parentOf(path));
     fs.mkdirSync(this.absolute(path), WORKING_MODE);
     this.#madeNow.add(path);
-    this.#setMade(path, IMPLIED_DIRECTORY);
+    this.#directories.addMade(path, IMPLIED_DIRECTORY);
   }
 
   /** Replaces what a directory will have. */
   setDirectoryAttributes(path: string, attributes: Attributes): void {
     this.#enter(path);
-    if (this.#directories.get(path)?.origin === "made") this.#setMade(path, attributes);
-    else this.#directories.set(path, { attributes, origin: "replaced" });
+    this.#directories.replace(path, attributes);
+  }
+
+  /** The directories that were made here, or that were written into, and what they will have. */
+  get directories(): Iterable<[path: string, attributes: Attributes]> {
+    return this.#directories.attributes();
+  }
+
+  /** Whether that is one of {@linkcode directories}. */
+  hasDirectory(path: string): boolean {
+    return this.#directories.has(path);
+  }
+
+  /**
+   * Takes over what another tree has made, to a path where nothing is. Attributes of directories
+   * come by {@linkcode adoptDirectory}.
+   *
+   * @param from absolute, on the same filesystem
+   */
+  adopt(path: string, from: string): void {
+    this.#enter(parentOf(path));
+    fs.renameSync(from, this.absolute(path));
+  }
+
+  /** Takes over what a directory that was {@linkcode adopt}ed, or is below one, will have. */
+  adoptDirectory(path: string, attributes: Attributes): void {
+    this.#directories.addMade(path, attributes);
   }
 
   /** Removes what is at `path`, a directory with all that is in it. */
@@ -248,18 +277,8 @@ export class Tree {
   finish(): Traits {
     this.spool.flush();
     const { traits } = this.#base;
-    if (traits.directoryXattrs) this.#removeReplacedXattrs();
-    // A child's path sorts behind its parent's: children first, as a parent may bar the way.
-    const paths = [...this.#directories.keys()].sort().reverse();
-    const within = (path: string) => !this.rawNames.isEmpty && this.rawNames.isBelowToken(path);
-    for (const path of paths.filter(within)) {
-      this.rawNames.rename(path);
-      this.#setAttributes([path]);
-    }
-    const others = paths.filter((path) => !within(path));
-    for (const path of others) this.rawNames.rename(path);
-    this.#setAttributes(others);
-    const set = [...this.#directories.values()].map(({ attributes }) => attributes);
+    this.#directories.apply(traits.directoryXattrs);
+    const set = [...this.directories].map(([, attributes]) => attributes);
     this.#directories.clear();
     this.#resolved.clear();
     return {
@@ -269,43 +288,12 @@ export class Tree {
     };
   }
 
-  #removeReplacedXattrs(): void {
-    const replaced = [...this.#directories].filter(([, { origin }]) => origin === "replaced");
-    if (replaced.length === 0) return;
-    const attributes = replaced.map(([path, directory]) => [path, directory.attributes] as const);
-    removeOtherXattrs(this.root, this.#scratch, new Map(attributes));
-  }
-
-  /** Sets the attributes of directories, children before parents. */
-  #setAttributes(paths: readonly string[]): void {
-    const attributesOf = (path: string) => this.#directories.get(path)!.attributes;
-    const byTar = new Set(paths.filter((path) => needsTar(attributesOf(path))));
-    for (const path of byTar) {
-      const attributes = attributesOf(path);
-      this.spool.addDirectory(path, { ...attributes, mode: attributes.mode | WORKING_MODE });
-    }
-    this.spool.flush();
-    for (const path of paths) {
-      const attributes = attributesOf(path);
-      const absolute = this.absolute(path);
-      if (!byTar.has(path) && this.asRoot) {
-        fs.lchownSync(absolute, attributes.uid, attributes.gid);
-      }
-      fs.chmodSync(absolute, attributes.mode);
-      if (!byTar.has(path)) setTime(absolute, attributes.mtime);
-    }
-  }
-
-  #setMade(path: string, attributes: Attributes): void {
-    this.#directories.set(path, { attributes, origin: "made" });
-  }
-
   /** Notes what a directory that was there before us has, so that our work leaves no trace. */
   #enter(path: string): void {
     if (this.#directories.has(path)) return;
     if (this.#lower === null && this.#base.traits.fineTimes) this.#readLower();
     const attributes = this.#lower?.get(path) ?? readAttributes(this.absolute(path));
-    this.#directories.set(path, { attributes, origin: "lower" });
+    this.#directories.addLower(path, attributes);
   }
 
   /**
@@ -327,9 +315,7 @@ export class Tree {
 
   #removeDirectory(path: string): void {
     fs.rmSync(this.absolute(path), { recursive: true });
-    for (const known of this.#directories.keys()) {
-      if (known === path || known.startsWith(`${path}/`)) this.#directories.delete(known);
-    }
+    this.#directories.forget(path);
   }
 }
 
@@ -337,9 +323,4 @@ export class Tree {
 function placeIn(parent: string, path: string): Place {
   const name = path.slice(path.lastIndexOf("/") + 1);
   return { parent, name, path: joinRelative(parent, name) };
-}
-
-/** Whether a directory has what only tar can set. */
-function needsTar(attributes: Attributes): boolean {
-  return attributes.xattrs !== null || !isSettableTime(attributes.mtime);
 }

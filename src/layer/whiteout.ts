@@ -9,6 +9,7 @@
  */
 
 import type { TarScanner } from "../core/tar_scanner.ts";
+import { NeedsLower } from "./apart.ts";
 import { IMPLIED_DIRECTORY } from "./attributes.ts";
 import { joinRelative, parentOf } from "./root_path.ts";
 import type { Tree } from "./tree.ts";
@@ -19,21 +20,26 @@ const SEEN_BELOW = 1;
 /** What it says of a path that was seen itself. */
 const SEEN = 2;
 
+/** Knows what the layer in hand has had so far. */
+export type Seen = Pick<TarScanner, "seen">;
+
 /** Hides what the lower layers have at `path`. That there is nothing is no error. */
-export function hide(tree: Tree, scanner: TarScanner, path: string): void {
+export function hide(tree: Tree, scanner: Seen, path: string): void {
+  if (tree.apart !== null) return noteHidden(tree, scanner, path, false);
   const place = lowerPlace(tree, scanner, path);
   if (place !== null) hidePlace(tree, scanner, place);
 }
 
 /** Hides all children that the lower layers have in the directory `path`; not through a symlink. */
-export function hideChildren(tree: Tree, scanner: TarScanner, path: string): void {
+export function hideChildren(tree: Tree, scanner: Seen, path: string): void {
+  if (tree.apart !== null) return noteHidden(tree, scanner, path, true);
   const directory = path === "" ? "" : lowerPlace(tree, scanner, path);
   if (directory === null || !tree.stat(directory)?.isDirectory()) return;
   hideChildrenOf(tree, scanner, directory);
 }
 
 /** The place that `path` names in the lower layers, or null where its parent is not there. */
-function lowerPlace(tree: Tree, scanner: TarScanner, path: string): string | null {
+function lowerPlace(tree: Tree, scanner: Seen, path: string): string | null {
   const parent = lowerDirectory(tree, scanner, parentOf(path));
   return parent === null ? null : joinRelative(parent, path.slice(path.lastIndexOf("/") + 1));
 }
@@ -43,7 +49,7 @@ function lowerPlace(tree: Tree, scanner: TarScanner, path: string): string | nul
  * followed if a lower layer has put it there. One of this layer stands where a lower directory was,
  * and its target is another one: umoci writes such whiteouts for every child that went.
  */
-function lowerDirectory(tree: Tree, scanner: TarScanner, path: string): string | null {
+function lowerDirectory(tree: Tree, scanner: Seen, path: string): string | null {
   let directory = "";
   for (const name of path === "" ? [] : path.split("/")) {
     const next = joinRelative(directory, name);
@@ -60,13 +66,13 @@ function lowerDirectory(tree: Tree, scanner: TarScanner, path: string): string |
   return directory;
 }
 
-function hideChildrenOf(tree: Tree, scanner: TarScanner, directory: string): void {
+function hideChildrenOf(tree: Tree, scanner: Seen, directory: string): void {
   for (const name of tree.list(directory)) {
     hidePlace(tree, scanner, joinRelative(directory, name));
   }
 }
 
-function hidePlace(tree: Tree, scanner: TarScanner, path: string): void {
+function hidePlace(tree: Tree, scanner: Seen, path: string): void {
   const stat = tree.stat(path);
   if (stat === null) return;
   const state = scanner.seen(path);
@@ -76,4 +82,25 @@ function hidePlace(tree: Tree, scanner: TarScanner, path: string): void {
     if (state === SEEN_BELOW) tree.setDirectoryAttributes(path, IMPLIED_DIRECTORY);
     hideChildrenOf(tree, scanner, path);
   }
+}
+
+/**
+ * Notes what a layer that is unpacked apart hides. It will be done before anything of the layer is
+ * put in place, so nothing that came before in the layer may have to do with it.
+ */
+function noteHidden(tree: Tree, scanner: Seen, path: string, children: boolean): void {
+  for (let above = children ? path : parentOf(path); above !== ""; above = parentOf(above)) {
+    if (scanner.seen(above) === SEEN && !tree.hasDirectory(above)) {
+      throw new NeedsLower(`a whiteout below "${above}", where it has no directory`);
+    }
+  }
+  if (children ? hasChildren(tree, path) : scanner.seen(path) !== 0) {
+    throw new NeedsLower(`a whiteout at "${path}", where it has something itself`);
+  }
+  tree.apart!.hidden.push({ path, children });
+}
+
+function hasChildren(tree: Tree, directory: string): boolean {
+  if (tree.spool.hasBelow(directory)) return true;
+  return tree.hasDirectory(directory) && tree.list(directory).length > 0;
 }

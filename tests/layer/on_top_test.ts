@@ -1,4 +1,7 @@
-/** Layers applied one job each, on top of what is there: the same tree as by one job for all. */
+/**
+ * Layers applied one job each, on top of what is there, or apart from those below them: the same tree
+ * as by one job for all.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
@@ -15,7 +18,7 @@ import {
   whiteout,
 } from "../fixtures/tar.ts";
 import { describe, IS_ROOT, output, type Tree } from "../fixtures/tree.ts";
-import { applyEach, applyJob, randomStack, type Stack } from "./stacks.ts";
+import { applyApart, applyEach, applyJob, randomStack, type Stack } from "./stacks.ts";
 
 /** What a job made of a stack: a tree, or an error's code. */
 interface Outcome {
@@ -64,6 +67,8 @@ const inOneJob = (layers: Stack, asRoot?: boolean) =>
   outcome((top, root) => applyJob(top, root, layers, null, asRoot));
 const oneByOne = (layers: Stack, asRoot?: boolean) =>
   outcome((top, root) => applyEach(top, root, layers, asRoot));
+const inParts = (layers: Stack, onApart: (index: number) => void, asRoot?: boolean) =>
+  outcome((top, root) => applyApart(top, root, layers, onApart, asRoot));
 
 /** Traits by looking at the tree. */
 function traitsOf(tree: Tree): Traits {
@@ -79,16 +84,18 @@ function traitsOf(tree: Tree): Traits {
   };
 }
 
-/** Asserts that a stack gives the same both ways; returns what. */
-async function assertSame(layers: Stack, asRoot?: boolean): Promise<Outcome> {
+/** Asserts that a stack gives the same in all ways; returns what, and the layers that went apart. */
+async function assertSame(layers: Stack, asRoot?: boolean): Promise<Outcome & { apart: number }> {
   const expected = await inOneJob(layers, asRoot);
+  let apart = 0;
+  assertEquals(await inParts(layers, () => apart++, asRoot), expected, "in parts");
   const { traits, ...actual } = await oneByOne(layers, asRoot);
   const { traits: wanted, ...rest } = expected;
   assertEquals(actual, rest);
   for (const trait of Object.keys(NO_TRAITS) as (keyof Traits)[]) {
     assert(traits?.[trait] || !wanted?.[trait], `${trait} is missing`);
   }
-  return expected;
+  return { ...expected, apart };
 }
 
 const STACKS = 200;
@@ -96,11 +103,13 @@ const STACKS_A_TEST = 25;
 
 for (let first = 1; first <= STACKS; first += STACKS_A_TEST) {
   const last = first + STACKS_A_TEST - 1;
-  Deno.test(`random stacks ${first} to ${last} are the same layer by layer`, async () => {
+  Deno.test(`random stacks ${first} to ${last} are the same layer by layer, and in parts`, async () => {
     let valid = 0;
+    let parts = 0;
     for (let seed = first; seed <= last; seed++) {
       try {
-        const { tree, traits } = await assertSame(randomStack(seed));
+        const { tree, traits, apart } = await assertSame(randomStack(seed));
+        parts += apart;
         if (tree === undefined) continue;
         assertEquals(traits, traitsOf(tree));
         valid++;
@@ -109,6 +118,7 @@ for (let first = 1; first <= STACKS; first += STACKS_A_TEST) {
       }
     }
     assert(valid > STACKS_A_TEST / 3, `only ${valid} stacks are valid`);
+    assert(parts > STACKS_A_TEST / 3, `only ${parts} layers were unpacked apart`);
   });
 }
 

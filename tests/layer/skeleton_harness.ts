@@ -19,7 +19,7 @@ import {
 import { parseDigest } from "../../src/oci/digest.ts";
 import { digestOf } from "../fixtures/image.ts";
 import { extractNow } from "../fixtures/extract_now.ts";
-import { memoryStream } from "../fixtures/memory_stream.ts";
+import { scanAll } from "../fixtures/scan_all.ts";
 import { tarball } from "../fixtures/tar.ts";
 import { IS_ROOT, output } from "../fixtures/tree.ts";
 
@@ -73,7 +73,7 @@ export function applyAll(
       const diffId = parseDigest(digestOf(tar, o.algorithm));
       const skeletonPath = `${dir}/${i}.skeleton`;
       const visit = (scanner: TarScanner) => new LayerApplier(tree, scanner, () => {});
-      scanWithSkeleton(memoryStream(tar), visit, skeletonPath);
+      scanAll(scanWithSkeleton(visit, skeletonPath), tar);
       applied.layers.push({ diffId, skeletonPath, root });
     });
     tree.finish();

@@ -7,12 +7,15 @@
  * @module
  */
 
+import { LayerfsError } from "../../src/errors.ts";
+import { NeedsLower } from "../../src/layer/apart.ts";
 import { LayerApplier } from "../../src/layer/apply.ts";
-import { scanLayer } from "../../src/layer/scan_layer.ts";
+import { mergeLayer } from "../../src/layer/merge_layer.ts";
+import { LayerScan } from "../../src/layer/scan_layer.ts";
 import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
 import { Tree } from "../../src/layer/tree.ts";
 import { extractNow } from "../fixtures/extract_now.ts";
-import { memoryStream } from "../fixtures/memory_stream.ts";
+import { scanAll } from "../fixtures/scan_all.ts";
 import {
   dir,
   fifo,
@@ -47,8 +50,8 @@ export function applyJob(
   const tree = new Tree(root, scratch, asRoot, extractNow(), { traits, hasLayers: base !== null });
   try {
     for (const members of layers) {
-      const stream = memoryStream(tarball(members));
-      scanLayer(stream, (scanner) => new LayerApplier(tree, scanner, () => {}));
+      const scan = new LayerScan((scanner) => new LayerApplier(tree, scanner, () => {}));
+      scanAll(scan, tarball(members));
       tree.spool.flush();
     }
     const made = tree.finish();
@@ -64,6 +67,58 @@ export function applyEach(top: string, root: string, layers: Stack, asRoot = IS_
   let base: Traits | null = null;
   for (const layer of layers) base = applyJob(top, root, [layer], base, asRoot);
   return base ?? NO_TRAITS;
+}
+
+/**
+ * Applies `layers` to `root` in one job, each but the first one apart from those below it, where that
+ * can be done.
+ *
+ * @param onApart is called with the number of each layer with which it could
+ */
+export function applyApart(
+  top: string,
+  root: string,
+  layers: Stack,
+  onApart: (index: number) => void,
+  asRoot = IS_ROOT,
+): Traits {
+  const scratch = `${top}/scratch`;
+  Deno.mkdirSync(scratch);
+  const tree = new Tree(root, scratch, asRoot, extractNow());
+  const apply = (to: Tree, members: readonly Uint8Array[]) => {
+    const scan = new LayerScan((scanner) => new LayerApplier(to, scanner, () => {}));
+    scanAll(scan, tarball(members));
+  };
+  const mergeApart = (index: number, members: readonly Uint8Array[]) => {
+    const place = `${top}/apart-${index}`;
+    Deno.mkdirSync(`${place}/root`, { recursive: true });
+    const base = { traits: NO_TRAITS, hasLayers: false, apart: index };
+    const apart = new Tree(`${place}/root`, place, asRoot, extractNow(), base);
+    try {
+      apply(apart, members);
+      mergeLayer(tree, apart);
+    } finally {
+      apart.spool.close();
+    }
+    for (const entry of Deno.readDirSync(place)) {
+      if (entry.name !== "root") throw new Error("scratch files are left");
+    }
+  };
+  try {
+    for (const [index, members] of layers.entries()) {
+      try {
+        if (index === 0) throw new NeedsLower("the base is not apart");
+        mergeApart(index, members);
+        onApart(index);
+      } catch (error) {
+        if (!(error instanceof NeedsLower || error instanceof LayerfsError)) throw error;
+        apply(tree, members);
+      }
+    }
+    return tree.finish();
+  } finally {
+    tree.spool.close();
+  }
 }
 
 /** What a stack may hold. */

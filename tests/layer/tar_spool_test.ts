@@ -3,10 +3,10 @@
 import { assertEquals } from "@std/assert";
 import { LayerApplier } from "../../src/layer/apply.ts";
 import type { Extractor, Spool } from "../../src/layer/extractor.ts";
-import { scanLayer } from "../../src/layer/scan_layer.ts";
+import { LayerScan } from "../../src/layer/scan_layer.ts";
 import { Tree } from "../../src/layer/tree.ts";
 import { extractNow } from "../fixtures/extract_now.ts";
-import { memoryStream } from "../fixtures/memory_stream.ts";
+import { scanAll } from "../fixtures/scan_all.ts";
 import { dir, file, hardlink, symlink, tarball } from "../fixtures/tar.ts";
 import { IS_ROOT } from "../fixtures/tree.ts";
 
@@ -35,8 +35,8 @@ Deno.test("a symlink may be gone through while tar makes it", () => {
   const tree = new Tree(root, scratch, IS_ROOT, extractLater());
   try {
     for (const members of layers) {
-      const stream = memoryStream(tarball(members));
-      scanLayer(stream, (scanner) => new LayerApplier(tree, scanner, () => {}));
+      const scan = new LayerScan((scanner) => new LayerApplier(tree, scanner, () => {}));
+      scanAll(scan, tarball(members));
     }
     tree.finish();
     const read = (path: string) => Deno.readTextFileSync(`${root}/${path}`);

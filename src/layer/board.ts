@@ -1,0 +1,119 @@
+/**
+ * What the threads of a pipeline tell each other beside the bytes in their rings.
+ *
+ * Each thread has a bell. Whoever changes something that another one may wait for rings that one's
+ * bell afterwards; whoever finds nothing to do waits for his own to be rung. So one thread can wait
+ * for several rings at a time.
+ *
+ *     words   0 cancelled      1: everybody ends
+ *             1 head           layers that are in their tree, or left out
+ *             2 to 5 bells     go up with every ring: main, inflate, digest, write
+ *             6 + l wish       of layer l: NONE, DROPPED (nobody wants it), AGAIN (once more)
+ *
+ * @module
+ */
+
+import { LayerfsError } from "../errors.ts";
+
+const CANCELLED = 0;
+const HEAD = 1;
+const BELLS = 2;
+const WISHES = 6;
+
+const DROPPED = 1;
+const AGAIN = 2;
+
+/** The bell of each thread. */
+export const BELL = { main: 0, inflate: 1, digest: 2, write: 3 } as const;
+
+export type Bell = typeof BELL[keyof typeof BELL];
+
+/** A board's memory, which can be sent to other threads. */
+export type SharedBoard = Int32Array<SharedArrayBuffer>;
+
+export class Board {
+  /** Its memory. */
+  readonly shared: SharedBoard;
+
+  constructor(shared: SharedBoard) {
+    this.shared = shared;
+  }
+
+  /** A new one, for so many layers. */
+  static create(layers: number): Board {
+    const words = WISHES + layers;
+    return new Board(new Int32Array(new SharedArrayBuffer(words * Int32Array.BYTES_PER_ELEMENT)));
+  }
+
+  /** Ends the work of everybody: from now on {@linkcode checkCancelled} throws. */
+  cancel(): void {
+    Atomics.store(this.shared, CANCELLED, 1);
+    for (const bell of Object.values(BELL)) this.ring(bell);
+  }
+
+  /** @throws {LayerfsError} `interrupted` where the work is cancelled */
+  checkCancelled(): void {
+    if (Atomics.load(this.shared, CANCELLED) === 0) return;
+    throw new LayerfsError("interrupted", "interrupted");
+  }
+
+  /** Wakes a thread, once what it may wait for is done. */
+  ring(bell: Bell): void {
+    Atomics.add(this.shared, BELLS + bell, 1);
+    Atomics.notify(this.shared, BELLS + bell);
+  }
+
+  /** Waits until `holds`, which the ring of `bell` announces. @throws as {@linkcode checkCancelled} */
+  wait(bell: Bell, holds: () => boolean): void {
+    for (;;) {
+      // Read before what it guards: a change in between ends the wait at once.
+      const rung = Atomics.load(this.shared, BELLS + bell);
+      this.checkCancelled();
+      if (holds()) return;
+      Atomics.wait(this.shared, BELLS + bell, rung);
+    }
+  }
+
+  /** As {@linkcode wait}, in a thread that must not stand still. */
+  async waitLater(bell: Bell, holds: () => boolean): Promise<void> {
+    for (;;) {
+      const rung = Atomics.load(this.shared, BELLS + bell);
+      this.checkCancelled();
+      if (holds()) return;
+      await Atomics.waitAsync(this.shared, BELLS + bell, rung).value;
+    }
+  }
+
+  /** Layers, from the first on, that are in their tree or left out. */
+  get head(): number {
+    return Atomics.load(this.shared, HEAD);
+  }
+
+  /** Says that one more layer is in its tree, or left out. */
+  advance(): void {
+    Atomics.add(this.shared, HEAD, 1);
+    this.ring(BELL.inflate);
+  }
+
+  /** Says that nobody wants what is still to come of a layer. */
+  drop(layer: number): void {
+    Atomics.store(this.shared, WISHES + layer, DROPPED);
+    this.ring(BELL.inflate);
+  }
+
+  /** Asks for a layer a second time; nobody wants what is still to come of the first. */
+  askAgain(layer: number): void {
+    Atomics.store(this.shared, WISHES + layer, AGAIN);
+    this.ring(BELL.inflate);
+  }
+
+  isAskedAgain(layer: number): boolean {
+    return Atomics.load(this.shared, WISHES + layer) === AGAIN;
+  }
+
+  /** @param attempt 0 the first time that the layer is read, 1 the second time */
+  isDropped(layer: number, attempt: number): boolean {
+    const wish = Atomics.load(this.shared, WISHES + layer);
+    return wish === DROPPED || (wish === AGAIN && attempt === 0);
+  }
+}
