@@ -57,6 +57,8 @@ const OPTIONS = [
   "stub",
   "--enable",
   "simd",
+  "--enable",
+  "relaxed-simd",
   "--memoryBase",
   "1024",
   "--initialMemory",
@@ -86,12 +88,14 @@ async function compile(): Promise<Uint8Array> {
 
 /** What `asc -O3` does, but for the functions of {@linkcode IN_ORDER}. */
 function optimize(binary: Uint8Array): Uint8Array {
-  const { MutableGlobals, SignExt, NontrappingFPToInt, BulkMemory, BulkMemoryOpt, SIMD128 } =
+  const { MutableGlobals, SignExt, NontrappingFPToInt, BulkMemory, BulkMemoryOpt } =
     binaryen.Features;
+  const { SIMD128, RelaxedSIMD } = binaryen.Features;
   const module = binaryen.readBinary(binary);
   try {
     module.setFeatures(
-      MutableGlobals | SignExt | NontrappingFPToInt | BulkMemory | BulkMemoryOpt | SIMD128,
+      MutableGlobals | SignExt | NontrappingFPToInt | BulkMemory | BulkMemoryOpt | SIMD128 |
+        RelaxedSIMD,
     );
     binaryen.setOptimizeLevel(3);
     binaryen.setShrinkLevel(0);

@@ -1,13 +1,16 @@
 /**
- * SHA-256 of up to four streams at a time, in the four lanes of a vector.
+ * SHA-256 of any number of streams at a time, up to four of them in the lanes of a vector.
  *
- * On one core, four lanes together digest about 1.8 times as much as the code for one stream
- * (measured, wasm/assembly/sha256x4.ts), so three of them 1.35 times (calculated, as the fourth
- * works along in vain) and two nothing more. So layers are best digested side by
- * side. Each stream has a buffer of 1 MiB. While three or four streams are open, blocks wait there
- * until all of them have some, or until the stream that is ahead needs the room: so feed the streams
- * in turn, with pieces of up to 512 KiB. One or two streams wait for nobody. Streams may come and go
- * at any time; in whatever order the pieces come, and however long they are, the digests are right.
+ * On one core, four lanes together digest about 1.9 times as much as the code for one stream
+ * (measured, wasm/assembly/sha256x4.ts), so three of them 1.4 times (calculated, as the fourth
+ * works along in vain) and two nothing more. So streams are best digested side by side. One or two
+ * wait for nobody. While more are open, blocks wait in the stream's buffer until four streams (all
+ * three, where there are three) have some, or until the buffer is needed: then the streams with the
+ * most are worked together. So feed the streams in turn, with pieces of up to 512 KiB; a stream may
+ * well be slower than the others, as long as three are not (measured: three streams, beside three
+ * at a third of their rate, are digested at 0.9 to 1 times the rate of four equal ones). Streams
+ * may come and go at any time; in whatever order the pieces come, and however long they are, the
+ * digests are right.
  *
  * @example
  * ```ts
@@ -24,8 +27,8 @@
  * @module
  */
 
-import { createHasher, type Hasher, startsAt } from "./hasher.ts";
-import { type Exports, instantiate, LANE_SIZE } from "./instance.ts";
+import { type Hasher, startsAt } from "./hasher.ts";
+import { type Exports, HASH_DIGEST, instantiate } from "./instance.ts";
 
 /** Lanes of a vector. */
 const LANES = 4;
@@ -35,139 +38,190 @@ const DIGEST_BYTES = 32;
 /** Streams with blocks from which on the vector wins over the scalar code (measured). */
 const WORTHWHILE = 3;
 
-/** Blocks that all open streams have before they are worked in without need. */
+/** Blocks that each stream of a vector has where they are worked in without need. */
 const STEADY_BLOCKS = 256;
 
-/** A stream. To dispose of it gives its lane back without a digest; after the digest, nothing is left. */
+/**
+ * Streams of one memory. It is made at once, as to grow it would detach the windows of streams: what
+ * is never written to takes nothing of the machine's.
+ */
+const SLOTS = 8;
+
+/**
+ * Bytes of the buffer of each stream. With 768 KiB, streams of different rates go 0.95 to 1 times as
+ * fast, with 512 KiB 0.9 to 1, and streams in turn with pieces of 1 MiB 0.7 times (measured).
+ */
+const BUFFER = 0x100000;
+
+/** Bytes that a window has at least. */
+const WINDOW = 0x80000;
+
+/** Bytes before each buffer, for the state of its stream: 32, and what keeps blocks aligned. */
+const STATE = BLOCK;
+
+/** A stream. To dispose of it gives its slot back without a digest; after the digest, nothing is left. */
 export interface LaneHasher extends Hasher, Disposable {}
 
-/** Four lanes: as many streams as one likes, one after another. */
+/** As many streams as one likes, beside each other and one after another. */
 export class HasherLanes {
   readonly #wasm: Exports;
-  readonly #lanes: readonly Lane[];
-  readonly #free: Lane[];
+  /** A state for a lane that has no stream. */
+  readonly #spare: number;
+  readonly #free: Slot[];
+  readonly #open = new Set<Slot>();
+  /** For the streams that find no slot here. */
+  #more: HasherLanes | null = null;
 
   constructor() {
     this.#wasm = instantiate();
-    const base = this.#wasm.lanesInit();
-    if (base === 0) throw new RangeError("Cannot make buffers for four digests: out of memory");
-    const { buffer } = this.#wasm.memory;
-    this.#lanes = Array.from({ length: LANES }, (_, index) => {
-      const pointer = base + index * LANE_SIZE;
-      return new Lane(index, pointer, new Uint8Array(buffer as ArrayBuffer, pointer, LANE_SIZE));
+    this.#spare = this.#wasm.lanesInit(STATE + SLOTS * (STATE + BUFFER));
+    if (this.#spare === 0) throw new RangeError("Cannot make buffers for digests: out of memory");
+    const buffer = this.#wasm.memory.buffer as ArrayBuffer;
+    this.#free = Array.from({ length: SLOTS }, (_, index) => {
+      // The last one is taken first.
+      const state = this.#spare + STATE + (SLOTS - 1 - index) * (STATE + BUFFER);
+      return new Slot(state, new Uint8Array(buffer, state + STATE, BUFFER));
     });
-    this.#free = [...this.#lanes].reverse();
   }
 
-  /** Begins a SHA-256. While four others are open, the fifth has an instance of its own. */
+  /** Begins a SHA-256. */
   open(): LaneHasher {
-    const lane = this.#free.pop();
-    if (lane === undefined) return new OwnHasher();
-    lane.open();
-    this.#wasm.laneReset(lane.index);
+    const slot = this.#free.pop();
+    if (slot === undefined) return (this.#more ??= new HasherLanes()).open();
+    this.#open.add(slot);
+    this.#wasm.laneReset(slot.state);
     return new LaneStream({
       window: () => {
-        if (lane.end > LANE_SIZE / 2) this.#makeRoom(lane);
-        return lane.room;
+        // More than what is asked for, as where little is read there would be a move for each read.
+        if (BUFFER - slot.end < WINDOW) this.#makeRoom(slot, WINDOW + BUFFER / 4);
+        return slot.room;
       },
-      update: (bytes) => this.#update(lane, bytes),
-      digest: () => this.#digest(lane),
+      update: (bytes) => this.#update(slot, bytes),
+      digest: () => this.#digest(slot),
       close: () => {
-        lane.close();
-        this.#free.push(lane);
+        slot.clear();
+        this.#open.delete(slot);
+        this.#free.push(slot);
       },
     });
   }
 
-  #update(lane: Lane, bytes: Uint8Array): void {
-    if (startsAt(bytes, lane.room)) lane.add(bytes.length);
+  #update(slot: Slot, bytes: Uint8Array): void {
+    if (startsAt(bytes, slot.room)) slot.add(bytes.length);
     else {
       for (let at = 0; at < bytes.length;) {
-        if (lane.end === LANE_SIZE) this.#makeRoom(lane);
-        at += lane.put(bytes, at);
+        // So much that moving the rest down does not cost much.
+        if (slot.end === BUFFER) this.#makeRoom(slot, BUFFER / 2);
+        at += slot.put(bytes, at);
       }
     }
-    this.#settle(lane);
+    this.#settle(slot);
   }
 
-  /** Works in what need not wait, after bytes of `lane` have come. */
-  #settle(lane: Lane): void {
-    const open = this.#lanes.filter((each) => each.isOpen);
-    if (open.length < WORTHWHILE) {
-      if (lane.blocks >= STEADY_BLOCKS) this.#alone(lane);
-      return;
+  /** Works in what need not wait, after bytes of `slot` have come. */
+  #settle(slot: Slot): void {
+    if (slot.blocks < STEADY_BLOCKS) return;
+    if (this.#open.size < WORTHWHILE) return this.#alone(slot, slot.blocks);
+    const wanted = Math.min(this.#open.size, LANES);
+    for (;;) {
+      const most = this.#most();
+      if (most.length < wanted || most[wanted - 1]!.blocks < STEADY_BLOCKS) return;
+      this.#together(most);
     }
-    const count = Math.min(...open.map((each) => each.blocks));
-    if (count >= STEADY_BLOCKS) this.#together(open, count);
   }
 
-  /** Frees half of a full buffer at least, so that moving the rest down does not cost much. */
-  #makeRoom(lane: Lane): void {
-    while (lane.end - lane.start > LANE_SIZE / 2) this.#work(lane);
-    lane.compact();
+  /** Works until `room` bytes of a buffer are free, behind what waits. */
+  #makeRoom(slot: Slot, room: number): void {
+    for (let over; (over = slot.waiting - (BUFFER - room)) > 0;) {
+      this.#work(slot, Math.ceil(over / BLOCK));
+    }
+    slot.compact();
   }
 
-  /** Works blocks of `lane` in, which has some, and with them those of others where that is faster. */
-  #work(lane: Lane): void {
-    const ready = this.#lanes.filter((each) => each.blocks > 0);
-    if (ready.length >= WORTHWHILE) {
-      this.#together(ready, Math.min(...ready.map((each) => each.blocks)));
-    } else this.#alone(lane);
+  /**
+   * Works blocks of `slot` in, which has some, and with them those of others where that is faster.
+   * Where it is not, only `blocks` of them: the others may yet have company.
+   */
+  #work(slot: Slot, blocks: number): void {
+    const most = this.#most(slot);
+    if (most.length >= WORTHWHILE) this.#together(most);
+    else this.#alone(slot, blocks);
   }
 
-  #alone(lane: Lane): void {
-    const { blocks } = lane;
-    this.#wasm.laneBlocks(lane.index, lane.pointer + lane.start, blocks);
-    lane.take(blocks);
+  /** Up to four streams that have blocks: those with the most, but `first` in any case. */
+  #most(first?: Slot): Slot[] {
+    return [...this.#open].filter(({ blocks }) => blocks > 0)
+      .sort((a, b) => a === first ? -1 : b === first ? 1 : b.blocks - a.blocks)
+      .slice(0, LANES);
   }
 
-  #together(ready: readonly Lane[], count: number): void {
-    const mask = ready.reduce((bits, { index }) => bits | 1 << index, 0);
-    // A lane that does not take part reads its own buffer, from the start of which all is readable.
-    const [p0 = 0, p1 = 0, p2 = 0, p3 = 0] = this.#lanes.map((lane) =>
-      lane.pointer + (ready.includes(lane) ? lane.start : 0)
+  #alone(slot: Slot, blocks: number): void {
+    this.#wasm.laneBlocks(slot.state, slot.pointer, blocks);
+    slot.take(blocks);
+  }
+
+  /** Works the blocks that three or four streams have in common. */
+  #together(slots: readonly Slot[]): void {
+    const count = Math.min(...slots.map(({ blocks }) => blocks));
+    const [a, b, c, d] = slots as [Slot, Slot, Slot, Slot?];
+    // What the fourth lane makes of the blocks of the third is read by nobody.
+    this.#wasm.lanesBlocks(
+      a.state,
+      b.state,
+      c.state,
+      d?.state ?? this.#spare,
+      a.pointer,
+      b.pointer,
+      c.pointer,
+      d?.pointer ?? c.pointer,
+      count,
     );
-    this.#wasm.lanesBlocks(mask, p0, p1, p2, p3, count);
-    for (const lane of ready) lane.take(count);
+    for (const slot of slots) slot.take(count);
   }
 
-  #digest(lane: Lane): Uint8Array {
-    while (lane.blocks > 0) this.#work(lane);
-    lane.compact();
-    const tail = padding(lane.total);
-    lane.put(tail, 0);
-    this.#wasm.laneBlocks(lane.index, lane.pointer, lane.blocks);
-    this.#wasm.laneDigest(lane.index, lane.pointer);
-    return lane.bytes.slice(0, DIGEST_BYTES);
+  #digest(slot: Slot): Uint8Array {
+    while (slot.blocks > 0) this.#work(slot, slot.blocks);
+    slot.compact();
+    slot.put(padding(slot.total), 0);
+    this.#alone(slot, slot.blocks);
+    this.#wasm.laneDigest(slot.state);
+    return new Uint8Array(this.#wasm.memory.buffer, HASH_DIGEST, DIGEST_BYTES).slice();
   }
 }
 
-/** The buffer of a lane: what waits lies from `start` to `end`. */
-class Lane {
-  readonly index: number;
-  /** Where the buffer lies. */
-  readonly pointer: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  isOpen = false;
+/** The state and the buffer of a stream: what waits lies from `start` to `end`. */
+class Slot {
+  /** Where the state lies. */
+  readonly state: number;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
   start = 0;
   end = 0;
   /** Bytes of the whole stream so far. */
   total = 0;
 
-  constructor(index: number, pointer: number, bytes: Uint8Array<ArrayBuffer>) {
-    this.index = index;
-    this.pointer = pointer;
-    this.bytes = bytes;
+  constructor(state: number, bytes: Uint8Array<ArrayBuffer>) {
+    this.state = state;
+    this.#bytes = bytes;
+  }
+
+  /** Bytes that wait. */
+  get waiting(): number {
+    return this.end - this.start;
   }
 
   /** Whole blocks that wait. */
   get blocks(): number {
-    return Math.floor((this.end - this.start) / BLOCK);
+    return Math.floor(this.waiting / BLOCK);
+  }
+
+  /** Where the blocks that wait lie. */
+  get pointer(): number {
+    return this.#bytes.byteOffset + this.start;
   }
 
   /** What is free of the buffer, behind what waits. */
   get room(): Uint8Array<ArrayBuffer> {
-    return this.bytes.subarray(this.end);
+    return this.#bytes.subarray(this.end);
   }
 
   /** Takes `length` bytes that are in the room already. */
@@ -178,32 +232,28 @@ class Lane {
 
   /** Takes what has room of `bytes` from `at` on, and says how much. */
   put(bytes: Uint8Array, at: number): number {
-    const part = bytes.subarray(at, at + LANE_SIZE - this.end);
-    this.bytes.set(part, this.end);
+    const part = bytes.subarray(at, at + BUFFER - this.end);
+    this.#bytes.set(part, this.end);
     this.add(part.length);
     return part.length;
   }
 
+  /** Leaves out blocks that are worked in. */
   take(blocks: number): void {
     this.start += blocks * BLOCK;
     if (this.start === this.end) this.start = this.end = 0;
   }
 
+  /** Moves what waits to the front. */
   compact(): void {
-    this.bytes.copyWithin(0, this.start, this.end);
+    this.#bytes.copyWithin(0, this.start, this.end);
     this.end -= this.start;
     this.start = 0;
   }
 
-  open(): void {
-    this.isOpen = true;
+  /** Forgets the stream. */
+  clear(): void {
     this.start = this.end = this.total = 0;
-  }
-
-  /** Nothing waits in a lane that is not open. */
-  close(): void {
-    this.isOpen = false;
-    this.start = this.end = 0;
   }
 }
 
@@ -260,24 +310,4 @@ class LaneStream implements LaneHasher {
     if (this.#lane === null) throw new TypeError("Cannot use the hasher: its digest was taken");
     return this.#lane;
   }
-}
-
-/** A stream that has found no lane. */
-class OwnHasher implements LaneHasher {
-  readonly algorithm = "sha256";
-  readonly #hasher = createHasher("sha256", "wasm");
-
-  get window(): Uint8Array<ArrayBuffer> {
-    return this.#hasher.window;
-  }
-
-  update(bytes: Uint8Array): void {
-    this.#hasher.update(bytes);
-  }
-
-  digest(): Uint8Array {
-    return this.#hasher.digest();
-  }
-
-  [Symbol.dispose](): void {}
 }

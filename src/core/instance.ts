@@ -45,15 +45,26 @@ export interface Exports {
   seenInsert(length: number): number;
   /** State of the path at {@linkcode HOST_PATH}. */
   seenFind(length: number): number;
-  /** Four buffers of {@linkcode LANE_SIZE} for lanes of SHA-256; 0 when memory is exhausted. */
-  lanesInit(): number;
-  laneReset(lane: number): void;
-  /** Works blocks into one lane. */
-  laneBlocks(lane: number, pointer: number, count: number): void;
-  /** Works blocks into the lanes in `mask`; the other pointers may be of anything as long. */
-  lanesBlocks(mask: number, p0: number, p1: number, p2: number, p3: number, count: number): void;
-  /** Puts the digest of a lane, 32 bytes, to `pointer`. */
-  laneDigest(lane: number, pointer: number): void;
+  /** Makes room for states and buffers of SHA-256 and says where; 0 when memory is exhausted. */
+  lanesInit(size: number): number;
+  /** Starts a digest with a state of 32 bytes. */
+  laneReset(state: number): void;
+  /** Works blocks into one state. */
+  laneBlocks(state: number, pointer: number, count: number): void;
+  /** Works blocks at four pointers into four states, in the lanes of a vector. */
+  lanesBlocks(
+    s0: number,
+    s1: number,
+    s2: number,
+    s3: number,
+    p0: number,
+    p1: number,
+    p2: number,
+    p3: number,
+    count: number,
+  ): void;
+  /** Puts the digest that a state holds, 32 bytes, at {@linkcode HASH_DIGEST}. */
+  laneDigest(state: number): void;
 }
 
 /** Where the finished digest lies. */
@@ -66,8 +77,6 @@ export const EVENTS = 0x20000;
 export const WINDOW = 0x40000;
 /** Bytes of the window. */
 export const WINDOW_SIZE = 0x100000;
-/** Bytes of the buffer of each lane. */
-export const LANE_SIZE = 0x100000;
 
 /** A fresh instance. Nothing is imported, so that its memory is all it can touch. */
 export function instantiate(): Exports {

@@ -1,4 +1,4 @@
-/** Four digests at a time, against node:crypto: every split, any order, any number of streams. */
+/** Digests side by side, against node:crypto: every split, any order, any number of streams. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createHash, randomBytes, randomInt } from "node:crypto";
@@ -93,6 +93,133 @@ for (const width of [1, 2, 3, 4, 6]) {
     }
   });
 }
+
+/** Something that may happen to any of the streams that are open, of which there are up to `width`. */
+function happen(lanes: HasherLanes, open: Running[], width: number): void {
+  const index = randomInt(Math.max(open.length, 1));
+  const run = open[index];
+  const dice = randomInt(20);
+  if (run === undefined || dice === 0) return void (open.length < width && open.push(begin(lanes)));
+  if (dice === 1) {
+    open.splice(index, 1);
+    const digested = run.bytes.subarray(0, run.at);
+    assertEquals(run.stream.digest().toHex(), oracle(digested), `${digested.length} bytes`);
+  } else if (dice === 2 && randomInt(3) === 0) {
+    open.splice(index, 1);
+    run.stream[Symbol.dispose]();
+  } else {
+    const most = [2, 65, 20_000, 300_000, 1_500_000][randomInt(5)]!;
+    const part = run.bytes.subarray(run.at, run.at + randomInt(most));
+    run.at += part.length;
+    if (randomInt(2) === 0) return run.stream.update(part);
+    const { window } = run.stream;
+    assert(window.length >= 1 << 19);
+    const head = part.subarray(0, window.length);
+    window.set(head);
+    // The window is good for whatever the others do meanwhile, and it lies where the others' do not.
+    const others = open.filter((each) => each !== run);
+    for (let i = randomInt(3); i > 0; i--) happen(lanes, others, width - 1);
+    open.splice(0, Infinity, run, ...others);
+    run.stream.update(window.subarray(0, head.length));
+    run.stream.update(part.subarray(head.length));
+  }
+}
+
+for (const width of [3, 5, 8, 40]) {
+  Deno.test(`up to ${width} streams, opened, fed, digested and disposed of in random order`, () => {
+    const lanes = new HasherLanes();
+    const open: Running[] = [];
+    // With many, most of the time all are open.
+    while (open.length < width) open.push(begin(lanes));
+    for (let i = 0; i < 600; i++) happen(lanes, open, width);
+    for (const run of open) {
+      assertEquals(run.stream.digest().toHex(), oracle(run.bytes.subarray(0, run.at)));
+    }
+  });
+}
+
+/** Opens a stream and feeds it as many bytes. */
+function fed(lanes: HasherLanes, length: number): LaneHasher {
+  const stream = lanes.open();
+  stream.update(RANDOM.subarray(0, length));
+  return stream;
+}
+
+/** Bytes of a window where nothing waits. */
+const WHOLE = new HasherLanes().open().window.length;
+
+/**
+ * Bytes of the buffers that are taken, of streams for which these are less than half: none where
+ * all that came was worked.
+ */
+function taken(streams: readonly LaneHasher[]): number[] {
+  return streams.map((stream) => WHOLE - stream.window.length);
+}
+
+Deno.test("blocks of three streams wait while more are open, until a fourth has some", () => {
+  const lanes = new HasherLanes();
+  const slow = [lanes.open(), lanes.open(), lanes.open()];
+  const fast = [fed(lanes, 40_000), fed(lanes, 40_000), fed(lanes, 40_000)];
+  assertEquals(taken([...slow, ...fast]), [0, 0, 0, 40_000, 40_000, 40_000]);
+  slow[1]!.update(RANDOM.subarray(0, 40_000));
+  // Of 625 blocks nothing is left: there is no rest.
+  assertEquals(taken([...slow, ...fast]), [0, 0, 0, 0, 0, 0]);
+  for (const stream of [slow[1]!, ...fast]) {
+    assertEquals(stream.digest().toHex(), oracle(RANDOM.subarray(0, 40_000)));
+  }
+});
+
+Deno.test("those four are worked that have the most", () => {
+  const lanes = new HasherLanes();
+  const idle = lanes.open();
+  const lengths = [6400, 64_000, 64_000, 12_800, 64_000];
+  const streams = lengths.map((length) => fed(lanes, length));
+  // Three have enough; the other two wait with less than what is worked without need.
+  assertEquals(taken(streams), lengths);
+  // The fifth overtakes the first and the fourth, and is worked with the three.
+  idle.update(RANDOM.subarray(0, 64_000));
+  assertEquals(taken([idle, ...streams]), [0, 6400, 0, 0, 12_800, 0]);
+});
+
+Deno.test("the end of a stream takes those along that have the most", () => {
+  const lanes = new HasherLanes();
+  const streams = [12_800, 6400, 12_800, 9600, 12_800].map((length) => fed(lanes, length));
+  const [first, short, ...others] = streams;
+  assertEquals(short!.digest().toHex(), oracle(RANDOM.subarray(0, 6400)));
+  // Nothing is moved yet.
+  assertEquals(taken([first!, ...others]), [12_800, 12_800, 9600, 12_800]);
+  assertEquals(first!.digest().toHex(), oracle(RANDOM.subarray(0, 12_800)));
+  assertEquals(taken(others), [0, 9600, 0]);
+});
+
+Deno.test("a stream alone ahead of idle ones gets its room, and one of two waits for nobody", () => {
+  const lanes = new HasherLanes();
+  const [idle, ahead] = [lanes.open(), lanes.open()];
+  ahead.update(RANDOM.subarray(0, 64_000));
+  assertEquals(taken([ahead]), [0]);
+  const third = lanes.open();
+  ahead.update(RANDOM.subarray(64_000));
+  assert(ahead.window.length >= 1 << 19);
+  third[Symbol.dispose]();
+  ahead.update(RANDOM.subarray(0, 64));
+  assertEquals(taken([ahead]), [0]);
+  const whole = createHash("sha256").update(RANDOM).update(RANDOM.subarray(0, 64)).digest("hex");
+  assertEquals(ahead.digest().toHex(), whole);
+  assertEquals(idle.digest().toHex(), oracle(RANDOM.subarray(0, 0)));
+});
+
+Deno.test("memory serves one stream after another, and is never grown under a window", () => {
+  const lanes = new HasherLanes();
+  const memories = new Set<ArrayBuffer>();
+  for (let round = 0; round < 20; round++) {
+    const streams = Array.from({ length: 40 }, () => lanes.open());
+    const windows = streams.map((stream) => stream.window);
+    for (const window of windows) memories.add(window.buffer);
+    for (const stream of streams) round % 2 ? stream.digest() : stream[Symbol.dispose]();
+  }
+  assertEquals(memories.size, 5);
+  for (const memory of memories) assertEquals(memory.detached, false);
+});
 
 Deno.test("streams in turn, in pieces as long as the buffers", () => {
   const lanes = new HasherLanes();

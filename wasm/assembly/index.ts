@@ -1,6 +1,6 @@
 /*
  * The module's exports. One instance is one stream, a hasher, or a tar scanner with its hasher; or
- * the four lanes of sha256x4.ts and nothing else.
+ * the streams of sha256x4.ts and nothing else.
  */
 
 import { HOST_PATH } from "./memory";

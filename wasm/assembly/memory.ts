@@ -11,8 +11,8 @@
  *   0x0100c0 | HASH_DIGEST 64 B   the finished digest, big-endian           |
  *   0x010200 | HEADER     512 B   a tar block split between two windows     |
  *   0x010400 | ROOT        32 B   node of the layer's root (see seen.ts)    |
- *   0x010500 | LANES_STATE 128 B  8 words of each of four lanes             |
- *   0x010600 | LANES_SCRATCH 256 B their message schedules (sha256x4.ts)    |
+ *   0x010500 | LANES_STATE 128 B  8 words of each of four lanes, at work    |
+ *   0x010600 | LANES_SCRATCH 768 B their message schedules (sha256x4.ts)    |
  *   0x011000 | HEADER_PATH  4 KiB prefix, "/" and name of the ustar header  |
  *   0x012000 | HEADER_LINK  4 KiB link name of the header                   |
  *   0x013000 | GNU_PATH     4 KiB contents of a GNU 'L' header              |
@@ -30,7 +30,7 @@
  *   0x140000 +--------------------------------------------------------------+
  *            | heap: pax buffer, sparse map (both made at first use), nodes |
  *            | and hash table of the seen paths; grows, is never freed. In  |
- *            | an instance for four lanes: a buffer of 1 MiB for each       |
+ *            | an instance for lanes: a state and a buffer for each stream  |
  *            v                                                              v
  */
 
@@ -61,9 +61,6 @@ const HEAP: usize = 0x140000;
 
 /** Size of each of the 4 KiB name regions above. */
 export const NAME_SIZE: u32 = 0x1000;
-
-/** Size of the buffer of each lane (sha256x4.ts). */
-export const LANE_SIZE: u32 = 0x100000;
 
 let heapTop: usize = HEAP;
 

@@ -39,6 +39,9 @@ export const K: usize = memory.data<u32>([
   0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 ], 16);
 
+/** Where the bytes of a vector come from when those of each word are swapped. */
+const SWAPPED: usize = memory.data<u8>([3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12], 16);
+
 // @ts-ignore: decorator
 @inline function S0(x: u32): u32 { return rotr(x, 2) ^ rotr(x, 13) ^ rotr(x, 22); }
 // @ts-ignore: decorator
@@ -56,8 +59,7 @@ export const K: usize = memory.data<u32>([
 /** Four big-endian words. */
 // @ts-ignore: decorator
 @inline export function words(p: usize, at: usize): v128 {
-  const x = v128.load(p + at);
-  return i8x16.shuffle(x, x, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+  return i8x16.relaxed_swizzle(v128.load(p + at), v128.load(SWAPPED));
 }
 
 /** Four words of the schedule out of the sixteen before them. `zero` is made once, for all. */
