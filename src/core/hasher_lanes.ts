@@ -31,7 +31,7 @@ import { type Hasher, startsAt } from "./hasher.ts";
 import { type Exports, HASH_DIGEST, instantiate } from "./instance.ts";
 
 /** Lanes of a vector. */
-const LANES = 4;
+export const LANES = 4;
 const BLOCK = 64;
 const DIGEST_BYTES = 32;
 
@@ -60,7 +60,13 @@ const WINDOW = 0x80000;
 const STATE = BLOCK;
 
 /** A stream. To dispose of it gives its slot back without a digest; after the digest, nothing is left. */
-export interface LaneHasher extends Hasher, Disposable {}
+export interface LaneHasher extends Hasher, Disposable {
+  /**
+   * Bytes that it takes without having to work in any, so that they can wait for company. Where there
+   * are none left, whoever can wait better does.
+   */
+  readonly room: number;
+}
 
 /** As many streams as one likes, beside each other and one after another. */
 export class HasherLanes {
@@ -96,6 +102,7 @@ export class HasherLanes {
         if (BUFFER - slot.end < WINDOW) this.#makeRoom(slot, WINDOW + BUFFER / 4);
         return slot.room;
       },
+      room: () => BUFFER - slot.waiting,
       update: (bytes) => this.#update(slot, bytes),
       digest: () => this.#digest(slot),
       close: () => {
@@ -273,6 +280,7 @@ export function padding(length: number): Uint8Array {
 /** What {@linkcode HasherLanes} does for a stream. */
 interface LaneCalls {
   window(): Uint8Array<ArrayBuffer>;
+  room(): number;
   update(bytes: Uint8Array): void;
   digest(): Uint8Array;
   close(): void;
@@ -289,6 +297,10 @@ class LaneStream implements LaneHasher {
 
   get window(): Uint8Array<ArrayBuffer> {
     return this.#live().window();
+  }
+
+  get room(): number {
+    return this.#live().room();
   }
 
   update(bytes: Uint8Array): void {

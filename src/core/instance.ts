@@ -32,6 +32,8 @@ export interface Exports {
   scanEnd(): number;
   /** Bytes of file data and padding that may be left out now. */
   scanSkippable(): number;
+  /** Bytes of contents that come next, of a file that is not sparse. */
+  scanContents(): number;
   scanSkip(length: number): void;
   errorCode(): number;
   errorOffset(): number;

@@ -75,6 +75,8 @@ export class TarScanner {
   readonly #hash: Hash | null;
   #views: MemoryViews;
   #offset = 0;
+  /** Bytes of the file that was delivered last. */
+  #fileSize = 0;
   #ended = false;
   #failure: LayerfsError | null = null;
 
@@ -165,6 +167,17 @@ export class TarScanner {
     return this.#wasm.scanSkippable();
   }
 
+  /**
+   * Bytes of contents that come next, of a file that is not sparse: whoever has them elsewhere need
+   * not put them into the window, but can {@linkcode skip} them.
+   *
+   * @returns how many, and where in the file the first of them belongs
+   */
+  contents(): { readonly length: number; readonly offset: number } {
+    const length = this.#wasm.scanContents();
+    return { length, offset: this.#fileSize - length };
+  }
+
   /** Goes on as if the next `length` bytes were fed; their `data` calls do not happen. */
   skip(length: number): void {
     if (this.#algorithm !== null) throw new TypeError("Cannot skip: the stream is hashed");
@@ -224,8 +237,11 @@ export class TarScanner {
       const words = this.#views.words;
       const kind = words[at >> 2];
       const size = words[(at >> 2) + 1] ?? 0;
-      if (kind === ENTRY) visitor.entry(this.#entry(text, at));
-      else if (kind === DATA) {
+      if (kind === ENTRY) {
+        const entry = this.#entry(text, at);
+        this.#fileSize = entry.size;
+        visitor.entry(entry);
+      } else if (kind === DATA) {
         const start = words[(at >> 2) + 4] ?? 0;
         const bytes = this.#views.bytes.subarray(start, start + (words[(at >> 2) + 5] ?? 0));
         visitor.data(bytes, this.#views.floats[(at >> 3) + 1] ?? 0);

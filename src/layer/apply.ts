@@ -251,7 +251,6 @@ export class LayerApplier implements TarVisitor {
       }
     }
     const stat = target === null ? null : this.#tree.stat(target.path);
-    if (stat === null) this.#needLower("hard links to files below it");
     if (target !== null && stat === null && this.#tree.skipped.has(target.path)) {
       this.#warn(`"${entry.path}": skipped, as its target "${entry.linkPath}" was`);
       return;

@@ -22,18 +22,8 @@ export interface BlobInput extends Disposable {
   readonly length: number;
   /** The first bytes, up to `count`, which {@linkcode read} gives again. To be called first. */
   peek(count: number): Uint8Array;
-  /** Whether there is memory for the next piece. */
-  readonly isReady: boolean;
-  /** The next piece; empty at the end. Valid until the next call. Waits for bytes, not for memory. */
+  /** The next piece; empty at the end. Valid until the next call. */
   read(): Uint8Array;
-}
-
-/** Memory that a file is read into, piece by piece. */
-export interface ReadBuffer {
-  /** Where the next piece goes; empty while there is no room. */
-  room(): Uint8Array;
-  /** Takes the first `length` bytes of it. */
-  commit(length: number): void;
 }
 
 /** Asked between pieces: throws where the work is to end. */
@@ -52,7 +42,7 @@ export class FileInput implements BlobInput {
   readonly #offset: number;
   readonly #checkCancel: CancelCheck;
   readonly #onBytes: (delta: number) => void;
-  #buffer: ReadBuffer | null = null;
+  readonly #buffer = new Uint8Array(READ_BYTES);
   #position = 0;
 
   /** @param onBytes called with the number of bytes of each piece */
@@ -77,41 +67,22 @@ export class FileInput implements BlobInput {
     return head;
   }
 
-  /** Reads into memory of the caller's from now on, instead of memory of its own. */
-  readInto(buffer: ReadBuffer): void {
-    this.#buffer = buffer;
-  }
-
-  get isReady(): boolean {
-    return this.#isAtEnd || this.#into().room().length > 0;
-  }
-
-  read(): Uint8Array {
+  /** @param most bytes of the piece, up to {@linkcode READ_BYTES} */
+  read(most = READ_BYTES): Uint8Array {
     this.#checkCancel();
-    if (this.#isAtEnd) return new Uint8Array(0);
-    const buffer = this.#into();
-    const room = buffer.room();
-    const piece = room.subarray(0, Math.min(READ_BYTES, this.announced - this.#position));
-    const count = this.#readAt(piece, this.#position);
+    const wanted = Math.min(most, this.announced - this.#position);
+    if (wanted === 0) return this.#buffer.subarray(0, 0);
+    const count = this.#readAt(this.#buffer.subarray(0, wanted), this.#position);
     if (count === 0) {
       throw new LayerfsError("size-mismatch", `the file ends after ${this.#position} bytes`);
     }
-    buffer.commit(count);
     this.#position += count;
     this.#onBytes(count);
-    return piece.subarray(0, count);
+    return this.#buffer.subarray(0, count);
   }
 
   [Symbol.dispose](): void {
     fs.closeSync(this.#fd);
-  }
-
-  get #isAtEnd(): boolean {
-    return this.#position === this.announced;
-  }
-
-  #into(): ReadBuffer {
-    return this.#buffer ??= ownBuffer();
   }
 
   #readAt(into: Uint8Array, position: number): number {
@@ -121,11 +92,6 @@ export class FileInput implements BlobInput {
       throw storageError(error, `Cannot read "${this.#path}"`);
     }
   }
-}
-
-function ownBuffer(): ReadBuffer {
-  const bytes = new Uint8Array(READ_BYTES);
-  return { room: () => bytes, commit: () => {} };
 }
 
 /** Thrown where the thread that fills the ring has failed: it says itself why. */
@@ -150,10 +116,6 @@ export class RingInput implements BlobInput {
   peek(count: number): Uint8Array {
     this.#reader.begun();
     return this.#reader.next(count).slice();
-  }
-
-  get isReady(): boolean {
-    return true;
   }
 
   read(): Uint8Array {

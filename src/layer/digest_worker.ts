@@ -1,20 +1,26 @@
 /**
- * The thread that computes the digests of streams: of all that are in the rings at a time.
+ * The thread that computes digests: of all tar streams that are in the rings at a time, and of blobs.
+ *
+ * The tar streams come first, as others wait for their rings; a blob can be read at any time. So
+ * blobs are what fills the lanes of a vector where there are too few tar streams, and the time in
+ * which none has come.
  *
  * @module
  */
 
 import { createHasher, type DigestEngine, formatDigest, type Hasher } from "../core/hasher.ts";
-import { HasherLanes } from "../core/hasher_lanes.ts";
+import { HasherLanes, type LaneHasher, LANES } from "../core/hasher_lanes.ts";
 import type { DigestAlgorithm } from "../oci/digest.ts";
+import { FileInput } from "./blob_input.ts";
 import { BELL, Board } from "./board.ts";
 import {
+  type BlobToDigest,
   type DigestMessage,
   type DigestRequest,
-  type DigestSource,
   isInterruption,
+  sendable,
 } from "./messages.ts";
-import { RingReader, type StreamName } from "./ring.ts";
+import { DIGEST_READER, RingReader } from "./ring.ts";
 
 /** Bytes of a stream that are digested before the others get their turn. */
 const PIECE_BYTES = 512 * 1024;
@@ -24,72 +30,171 @@ declare const self: {
   postMessage(message: DigestMessage): void;
 };
 
-self.onmessage = ({ data: { board, sources, engine } }) => {
-  const open = opener(engine);
-  const digesters = sources.map((source) => new Digester(source, open));
+self.onmessage = ({ data }) => {
   try {
-    for (;;) {
-      new Board(board).wait(BELL.digest, () => {
-        // All of them, whatever the first one did.
-        return digesters.map((digester) => digester.step()).includes(true);
-      });
-    }
+    new Digester(data).run();
   } catch (error) {
     // Whoever has cancelled waits for no digest.
     if (!isInterruption(error)) throw error;
   }
 };
 
+type AnyHasher = Hasher & Partial<Pick<LaneHasher, "room"> & Disposable>;
+type Open = (algorithm: DigestAlgorithm) => AnyHasher;
+
 /** Makes hashers; those that can share a vector do. */
-function opener(
-  engine: DigestEngine,
-): (algorithm: DigestAlgorithm) => Hasher & Partial<Disposable> {
+function opener(engine: DigestEngine): Open {
   if (engine === "native") return (algorithm) => createHasher(algorithm, engine);
   const lanes = new HasherLanes();
   return (algorithm) => algorithm === "sha256" ? lanes.open() : createHasher(algorithm, engine);
 }
 
-/** Digests one stream after the other of a ring. */
 class Digester {
-  readonly #source: DigestSource;
-  readonly #reader: RingReader;
-  readonly #open: ReturnType<typeof opener>;
-  #hasher: ReturnType<ReturnType<typeof opener>> | null = null;
+  readonly #board: Board;
+  readonly #open: Open;
+  readonly #tars: readonly TarDigester[];
+  readonly #running: BlobDigester[] = [];
+  /** Blobs to come, the largest last. */
+  readonly #blobs: BlobToDigest[];
 
-  constructor(source: DigestSource, open: ReturnType<typeof opener>) {
-    this.#source = source;
-    this.#reader = new RingReader(source.ring, source.reader);
+  constructor({ board, rings, algorithms, blobs, engine }: DigestRequest) {
+    this.#board = new Board(board);
+    this.#open = opener(engine);
+    this.#tars = rings.map((ring) => {
+      return new TarDigester(new RingReader(ring, DIGEST_READER), algorithms, this.#open);
+    });
+    this.#blobs = blobs.toSorted((one, other) => one.blob.length - other.blob.length);
+  }
+
+  /** Until it is cancelled. */
+  run(): never {
+    for (;;) this.#board.wait(BELL.digest, () => this.#turn());
+  }
+
+  /** @returns whether anything was done */
+  #turn(): boolean {
+    let isDone = false;
+    for (const tar of this.#tars) {
+      if (!tar.step()) continue;
+      isDone = true;
+      this.#fill();
+    }
+    return isDone || this.#fill();
+  }
+
+  /** Goes on with as many blobs as there are lanes without a tar stream. @returns whether with any */
+  #fill(): boolean {
+    const open = this.#tars.filter((tar) => tar.isOpen).length;
+    const lanes = LANES - open;
+    while (this.#running.length < lanes && this.#blobs.length > 0) {
+      this.#running.push(new BlobDigester(this.#blobs.pop()!, this.#board, this.#open));
+    }
+    // While there are tar streams, a blob is better digested together with what will come of them.
+    const filling = this.#running.slice(0, lanes).filter((blob) => open === 0 || blob.hasRoom);
+    for (const blob of filling) {
+      if (!blob.step()) this.#running.splice(this.#running.indexOf(blob), 1);
+    }
+    return filling.length > 0;
+  }
+}
+
+/** Whether a hasher takes a piece without having to digest any. */
+function hasRoom(hasher: AnyHasher | undefined): boolean {
+  return (hasher?.room ?? PIECE_BYTES) >= PIECE_BYTES;
+}
+
+/** Digests one stream after the other of a ring. */
+class TarDigester {
+  readonly #reader: RingReader;
+  readonly #algorithms: DigestRequest["algorithms"];
+  readonly #open: Open;
+  #hasher: AnyHasher | null = null;
+
+  constructor(reader: RingReader, algorithms: DigestRequest["algorithms"], open: Open) {
+    this.#reader = reader;
+    this.#algorithms = algorithms;
     this.#open = open;
+  }
+
+  /** Whether it is at a stream. */
+  get isOpen(): boolean {
+    return this.#hasher !== null;
   }
 
   /** @returns whether there was anything to do */
   step(): boolean {
     const { stream } = this.#reader;
     if (stream === null) return false;
-    const algorithm = this.#source.algorithms[stream.layer] ?? null;
-    if (algorithm === null) {
-      this.#end(stream);
-      return true;
+    const algorithm = this.#algorithms[stream.layer] ?? null;
+    if (algorithm !== null) {
+      this.#hasher ??= this.#open(algorithm);
+      // Others may be about to come: this one can wait, as long as nobody waits for it.
+      if (!hasRoom(this.#hasher) && !this.#reader.isCrowded) return false;
+      const piece = this.#reader.available(PIECE_BYTES);
+      if (piece.length > 0) {
+        this.#hasher.update(piece);
+        this.#reader.take(piece.length);
+        return true;
+      }
+      if (!this.#reader.isOver) return false;
     }
-    this.#hasher ??= this.#open(algorithm);
-    const piece = this.#reader.available(PIECE_BYTES);
-    if (piece.length > 0) {
-      this.#hasher.update(piece);
-      this.#reader.take(piece.length);
-      return true;
-    }
-    if (!this.#reader.isOver) return false;
-    this.#end(stream);
+    const digest = this.#end();
+    this.#reader.finish();
+    self.postMessage({ of: "tar", ...stream, digest });
     return true;
   }
 
-  #end(stream: StreamName): void {
+  #end() {
     const hasher = this.#hasher;
     this.#hasher = null;
-    const isWhole = hasher !== null && this.#reader.outcome === "ended";
-    const digest = isWhole ? formatDigest(hasher.algorithm, hasher.digest()) : null;
-    if (!isWhole) hasher?.[Symbol.dispose]?.();
-    this.#reader.finish();
-    self.postMessage({ of: this.#source.of, ...stream, digest });
+    if (hasher !== null && this.#reader.outcome === "ended") {
+      return formatDigest(hasher.algorithm, hasher.digest());
+    }
+    hasher?.[Symbol.dispose]?.();
+    return null;
+  }
+}
+
+/** Digests a blob. */
+class BlobDigester {
+  readonly #request: BlobToDigest;
+  readonly #board: Board;
+  readonly #open: Open;
+  #running: { readonly input: FileInput; readonly hasher: AnyHasher } | null = null;
+
+  constructor(request: BlobToDigest, board: Board, open: Open) {
+    this.#request = request;
+    this.#board = board;
+    this.#open = open;
+  }
+
+  /** Whether a piece can wait for company. */
+  get hasRoom(): boolean {
+    return hasRoom(this.#running?.hasher);
+  }
+
+  /** @returns whether there is more to do */
+  step(): boolean {
+    const { layer, blob, algorithm } = this.#request;
+    try {
+      this.#running ??= {
+        input: new FileInput(blob, () => this.#board.checkCancelled(), () => {}),
+        hasher: this.#open(algorithm),
+      };
+      const { input, hasher } = this.#running;
+      const piece = input.read(PIECE_BYTES);
+      if (piece.length > 0) {
+        hasher.update(piece);
+        return true;
+      }
+      input[Symbol.dispose]();
+      self.postMessage({ of: "blob", layer, digest: formatDigest(algorithm, hasher.digest()) });
+    } catch (error) {
+      this.#running?.input[Symbol.dispose]();
+      this.#running?.hasher[Symbol.dispose]?.();
+      if (isInterruption(error)) throw error;
+      self.postMessage({ of: "blob", layer, error: sendable(error) });
+    }
+    return false;
   }
 }

@@ -13,7 +13,6 @@ import {
   type InflateLayer,
   type InflateMessage,
   type InflateRequest,
-  isAboutContent,
   isInterruption,
   sendable,
 } from "./messages.ts";
@@ -21,7 +20,6 @@ import {
   blobHasher,
   checkSize,
   compressionOf,
-  needsBlobDigest,
   readLayer,
   type Step,
   type TarSink,
@@ -43,11 +41,12 @@ self.onmessage = ({ data }) => {
   }
 };
 
-/** A ring for a tar stream, one for its blob where another thread digests that, and who fills them. */
+/** A ring for a tar stream, and who fills it. */
 interface Slot {
-  readonly tar: RingWriter;
-  readonly blob: RingWriter | null;
+  readonly ring: RingWriter;
   work: Generator<Step, void, void> | null;
+  /** How much of the blob was read, from 0 to 1. */
+  done: number;
 }
 
 class Inflater {
@@ -60,10 +59,10 @@ class Inflater {
     this.#request = request;
     this.#board = new Board(request.board);
     this.#order = new ReadOrder(request.apart, this.#board);
-    this.#slots = request.lanes.map(({ tar, blob }) => ({
-      tar: new RingWriter(tar),
-      blob: blob === null ? null : new RingWriter(blob),
+    this.#slots = request.rings.map((ring) => ({
+      ring: new RingWriter(ring),
       work: null,
+      done: 0,
     }));
   }
 
@@ -71,87 +70,77 @@ class Inflater {
     while (!this.#order.isOver) this.#board.wait(BELL.inflate, () => this.#turn());
   }
 
-  /** Goes on with all layers, where that is possible. @returns whether anything was done */
+  /**
+   * Goes on with the layer of which the smallest part is read, as far as its ring allows: so they all
+   * end at about the same time, and there is something to be done side by side until then.
+   *
+   * @returns whether anything was done
+   */
   #turn(): boolean {
-    let isDone = false;
-    for (const slot of this.#slots) {
-      if (slot.work === null) this.#begin(slot);
-      const step = slot.work?.next();
-      if (step === undefined) continue;
-      if (step.done) {
-        slot.work = null;
-        this.#order.end();
-      }
-      if (step.done || step.value === "done") isDone = true;
-    }
-    return isDone;
+    for (const slot of this.#slots) if (slot.work === null) this.#begin(slot);
+    return this.#slots.toSorted((one, other) => one.done - other.done)
+      .some((slot) => this.#step(slot));
   }
 
   #begin(slot: Slot): void {
-    if (!slot.tar.isFree || slot.blob?.isFree === false) return;
+    if (!slot.ring.isFree) return;
     const stream = this.#order.next();
-    if (stream !== null) slot.work = this.#inflate(stream, slot);
+    if (stream === null) return;
+    slot.work = this.#inflate(stream, slot);
+    slot.done = 0;
+  }
+
+  /** @returns whether anything was done */
+  #step(slot: Slot): boolean {
+    const step = slot.work?.next();
+    if (step?.done !== true) return step?.value === "done";
+    slot.work = null;
+    this.#order.end();
+    return true;
   }
 
   /** Reads a layer, and tells what became of it. After a failure others go on: it may be unwanted. */
   *#inflate(stream: StreamName, slot: Slot): Generator<Step, void, void> {
-    slot.tar.begin(stream);
+    slot.ring.begin(stream);
     try {
       const read = yield* this.#read(stream, slot);
       self.postMessage({ type: "read", ...stream, ...read });
-      slot.tar.end(read.result === null ? "dropped" : "ended");
+      slot.ring.end(read.result === null ? "dropped" : "ended");
     } catch (error) {
       const told = error instanceof InputFailed ? null : sendable(error);
       self.postMessage({ type: "failed", ...stream, error: told });
-      slot.tar.end("failed");
+      slot.ring.end("failed");
       if (isInterruption(error)) throw error;
     }
   }
 
-  *#read(stream: StreamName, { tar, blob }: Slot) {
+  *#read(stream: StreamName, slot: Slot) {
     const { engine, isAlone } = this.#request;
     const layer = this.#request.layers[stream.layer]!;
-    using input = this.#open(stream, layer);
+    using input = this.#open(stream, layer, (part) => slot.done += part);
     checkSize(input, layer);
     const compression = compressionOf(input);
-    const isElsewhere = blob !== null && input instanceof FileInput &&
-      needsBlobDigest(layer, compression);
-    const hasher = isElsewhere ? null : blobHasher(layer, compression, engine);
+    const hasher = layer.isDigestedElsewhere ? null : blobHasher(layer, compression, engine);
     const hashed = isAlone && layer.diffId !== null
-      ? new HashingSink(tar, createHasher(digestAlgorithm(layer.diffId), engine))
+      ? new HashingSink(slot.ring, createHasher(digestAlgorithm(layer.diffId), engine))
       : null;
-    const reading = readLayer(input, layer, hashed ?? tar, { compression, hasher });
-    const result = isElsewhere
-      ? yield* digestedElsewhere(stream, input, blob, reading)
-      : yield* reading;
+    const sink = hashed ?? slot.ring;
+    const result = yield* readLayer(input, layer, sink, { compression, hasher });
     return { result, diffId: result === null ? null : hashed?.digest() ?? null };
   }
 
-  #open({ layer, attempt }: StreamName, { blob }: InflateLayer): BlobInput {
-    const onBytes = (delta: number) => self.postMessage({ type: "bytes", layer, attempt, delta });
+  #open(
+    { layer, attempt }: StreamName,
+    { blob }: InflateLayer,
+    onPart: (part: number) => void,
+  ): BlobInput {
+    const onBytes = (delta: number) => {
+      onPart(delta / blob.length);
+      self.postMessage({ type: "bytes", layer, attempt, delta });
+    };
     return "path" in blob
       ? new FileInput(blob, () => this.#board.checkCancelled(), onBytes)
       : new RingInput(blob.ring, blob.length, onBytes);
-  }
-}
-
-/** Reads a layer, its blob by way of a ring. */
-function* digestedElsewhere<T>(
-  stream: StreamName,
-  input: FileInput,
-  blob: RingWriter,
-  reading: Generator<Step, T, void>,
-): Generator<Step, T, void> {
-  blob.begin(stream);
-  input.readInto(blob);
-  try {
-    const result = yield* reading;
-    blob.end(result === null ? "dropped" : "ended");
-    return result;
-  } catch (error) {
-    // What cannot be understood was read to its end all the same.
-    blob.end(isAboutContent(error) ? "ended" : "failed");
-    throw error;
   }
 }
 

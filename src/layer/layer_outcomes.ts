@@ -34,15 +34,14 @@ export function pending<T>(): Pending<T> {
 /** What becomes of a layer when it is read. */
 export class LayerOutcome {
   readonly read = pending<ReadResult | null>();
-  /** Digests that a thread has computed, of all of a stream; null where it did not come to its end. */
+  /** What the digest of its tar stream was found to be; null where that did not come to its end. */
   readonly tarDigest = pending<Digest | null>();
-  readonly blobDigest = pending<Digest | null>();
   /** How much of the blob was read so far. */
   bytes = 0;
 
   /** Whoever waits for something that is not there yet will have to go without. */
   reject(error: Error): void {
-    for (const one of [this.read, this.tarDigest, this.blobDigest]) one.reject(error);
+    for (const one of [this.read, this.tarDigest]) one.reject(error);
   }
 }
 
@@ -50,23 +49,35 @@ export class LayerOutcome {
 export class LayerOutcomes {
   readonly #layers: readonly LayerSource[];
   readonly #where: Positions;
-  readonly #hasBlobDigests: boolean;
+  /** Digests of blobs that are computed elsewhere than they are read. */
+  readonly #blobDigests: readonly (Pending<Digest> | null)[];
   /** For each layer, the first time that it is read, and the second time. */
   readonly #attempts: readonly (readonly [LayerOutcome, LayerOutcome])[];
   /** Layers whose second time counts. */
   readonly #again = new Set<number>();
 
-  /** @param hasBlobDigests whether blobs are digested by a thread that does not know the result */
-  constructor(layers: readonly LayerSource[], where: Positions, hasBlobDigests: boolean) {
+  /** @param isDigestedElsewhere whether a blob's digest is computed elsewhere than it is read */
+  constructor(
+    layers: readonly LayerSource[],
+    where: Positions,
+    isDigestedElsewhere: (layer: LayerSource) => boolean,
+  ) {
     this.#layers = layers;
     this.#where = where;
-    this.#hasBlobDigests = hasBlobDigests;
+    this.#blobDigests = layers.map((layer) => isDigestedElsewhere(layer) ? pending() : null);
     this.#attempts = layers.map(() => [new LayerOutcome(), new LayerOutcome()]);
   }
 
   /** That of a stream. */
   of({ layer, attempt }: StreamName): LayerOutcome {
     return this.#attempts[layer]![attempt as 0 | 1];
+  }
+
+  /** The digest of a layer's blob, one that is computed elsewhere than the blob is read. */
+  blobDigest(layer: number): Pending<Digest> {
+    const digest = this.#blobDigests[layer];
+    if (digest) return digest;
+    throw new TypeError(`Cannot take a digest of layer ${layer}: it is verified as it is read`);
   }
 
   /** From now on, only the second time that the layer is read counts. */
@@ -85,6 +96,7 @@ export class LayerOutcomes {
   /** Whoever waits for something that is not there yet will have to go without. */
   reject(error: Error): void {
     for (const attempts of this.#attempts) for (const one of attempts) one.reject(error);
+    for (const digest of this.#blobDigests) digest?.reject(error);
   }
 
   #counted(layer: number): LayerOutcome {
@@ -130,11 +142,9 @@ export class LayerOutcomes {
       if (!isAboutContent(error)) throw error;
       failure = { error };
     }
-    if (this.#hasBlobDigests && (failure !== null || result?.verified === true)) {
-      const found = await outcome.blobDigest.promise;
-      const { digest } = this.#layers[layer]!;
-      if (found !== null && found !== digest) throw mismatch("digest", found, digest!);
-    }
+    const found = await this.#blobDigests[layer]?.promise;
+    const { digest } = this.#layers[layer]!;
+    if (found !== undefined && found !== digest) throw mismatch("digest", found, digest!);
     if (failure !== null) throw failure.error;
     return result;
   }

@@ -19,14 +19,16 @@ import type { Traits } from "./traits.ts";
 /** A layer for the thread that decompresses: its blob is in a file, or comes through a ring. */
 export interface InflateLayer extends LayerDigests {
   readonly blob: BlobLocation | { readonly ring: SharedRing; readonly length: number };
+  /** Whether another thread computes the digest of its blob. */
+  readonly isDigestedElsewhere: boolean;
 }
 
 /** The work of the thread that reads and decompresses. */
 export interface InflateRequest {
   readonly board: SharedBoard;
   readonly layers: readonly InflateLayer[];
-  /** Where tar streams go, and the blobs in files that another thread digests; null for none. */
-  readonly lanes: readonly { readonly tar: SharedRing; readonly blob: SharedRing | null }[];
+  /** Where tar streams go. */
+  readonly rings: readonly SharedRing[];
   /** How layers are read that may be unpacked apart; their number, where they may not. */
   readonly apart: ApartOrder | number;
   readonly engine: DigestEngine;
@@ -49,28 +51,28 @@ export type InflateMessage =
   } & StreamName)
   | ({ readonly type: "failed"; readonly error: SentError | null } & StreamName);
 
-/** Streams of one kind, for the thread that computes digests. */
-export interface DigestSource {
-  readonly of: "tar" | "blob";
-  readonly ring: SharedRing;
-  /** The number of that thread among the ring's readers. */
-  readonly reader: number;
-  /** For each layer; null where the stream needs no digest. */
-  readonly algorithms: readonly (DigestAlgorithm | null)[];
+/** A blob in a file, for the thread that computes digests. */
+export interface BlobToDigest {
+  readonly layer: number;
+  readonly blob: BlobLocation;
+  readonly algorithm: DigestAlgorithm;
 }
 
-/** The work of that thread: whatever comes through the rings. */
+/** The work of that thread: the tar streams in the rings, and these blobs. */
 export interface DigestRequest {
   readonly board: SharedBoard;
-  readonly sources: readonly DigestSource[];
+  readonly rings: readonly SharedRing[];
+  /** For each layer, of its tar stream; null where that needs no digest. */
+  readonly algorithms: readonly (DigestAlgorithm | null)[];
+  readonly blobs: readonly BlobToDigest[];
   readonly engine: DigestEngine;
 }
 
-/** What that thread says: null where the stream did not come to its end. */
-export interface DigestMessage extends StreamName {
-  readonly of: "tar" | "blob";
-  readonly digest: Digest | null;
-}
+/** What that thread says: of a tar stream null where that did not come to its end. */
+export type DigestMessage =
+  | ({ readonly of: "tar"; readonly digest: Digest | null } & StreamName)
+  | { readonly of: "blob"; readonly layer: number; readonly digest: Digest }
+  | { readonly of: "blob"; readonly layer: number; readonly error: SentError };
 
 /** A layer for the thread that writes. */
 export interface WriteLayer {

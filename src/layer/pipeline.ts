@@ -24,9 +24,9 @@ import { ExtractionQueue } from "./extractor.ts";
 import { LayerOutcomes, type Pending, pending } from "./layer_outcomes.ts";
 import type { LayerBytes, LayerSource } from "./layer_source.ts";
 import {
+  type BlobToDigest,
   type DigestMessage,
   type DigestRequest,
-  type DigestSource,
   type InflateLayer,
   type InflateMessage,
   type InflateRequest,
@@ -37,20 +37,17 @@ import {
   type WriteRequest,
 } from "./messages.ts";
 import type { ProgressListener } from "./progress.ts";
-import { createRing, DIGEST_READER, type SharedRing } from "./ring.ts";
+import { createRing, type SharedRing } from "./ring.ts";
 import { StreamPump } from "./stream_pump.ts";
 
 /** Tar streams that are in the making at a time: the one being written, and one read ahead. */
-const LANES = 2;
+const RINGS = 2;
 
 /**
  * The same where layers are unpacked apart: with their blobs, they fill the four lanes of a vector. More
  * measured no faster.
  */
-const LANES_APART = 3;
-
-/** Bytes that a ring of a blob holds. */
-const BLOB_RING_BYTES = 1024 * 1024;
+const RINGS_APART = 3;
 
 /** Bytes of a blob from which on its layer is unpacked apart: below, there is little to be won. */
 const APART_BYTES = 256 * 1024;
@@ -85,24 +82,19 @@ export interface ApplyResult extends TreeResult {
   readonly layers: readonly LayerBytes[];
 }
 
-/** The rings of one layer that is in the works, and of others after it. */
-interface Lane {
-  readonly tar: SharedRing;
-  /** Of its blob, where that is digested beside it; null for none. */
-  readonly blob: SharedRing | null;
-}
-
 export class LayerPipeline implements AsyncDisposable {
   readonly #layers: readonly LayerSource[];
   readonly #options: PipelineOptions;
   readonly #board: Board;
-  readonly #lanes: readonly Lane[];
+  readonly #rings: readonly SharedRing[];
   readonly #workers: Worker[] = [];
   readonly #writer: Worker;
   readonly #pump: StreamPump;
   readonly #extraction = new ExtractionQueue();
   readonly #onAbort = () => this.#cancel();
   readonly #outcomes: LayerOutcomes;
+  /** Whether layers may be unpacked apart. */
+  readonly #isApart: boolean;
   /** The layer that comes next, and the first one of the tree in hand. */
   #next = 0;
   #first = 0;
@@ -121,13 +113,20 @@ export class LayerPipeline implements AsyncDisposable {
     const bytes = layers.reduce((sum, { content }) => sum + content.length, 0);
     const isLarge = bytes >= LARGE_BYTES;
     const isApart = isLarge && options.isOneTree === true && canBeApart(layers);
-    this.#lanes = layers.slice(0, isApart ? LANES_APART : LANES)
-      .map(() => makeLane(this.#board, isLarge, isApart));
-    this.#outcomes = new LayerOutcomes(layers, options, isApart);
+    const { inflate, digest, write } = BELL;
+    const readers = isLarge ? [write, digest] : [write];
+    this.#rings = layers.slice(0, isApart ? RINGS_APART : RINGS)
+      .map(() => createRing(this.#board, inflate, readers));
+    this.#isApart = isApart;
+    this.#outcomes = new LayerOutcomes(
+      layers,
+      options,
+      (layer) => this.#isDigestedElsewhere(layer),
+    );
     options.signal.addEventListener("abort", this.#onAbort);
-    this.#startInflating(!isLarge, isApart);
+    this.#startInflating(!isLarge);
     if (isLarge) this.#startDigesting();
-    this.#writer = this.#startWriting(isApart);
+    this.#writer = this.#startWriting();
     if (options.signal.aborted) this.#cancel();
   }
 
@@ -186,7 +185,7 @@ export class LayerPipeline implements AsyncDisposable {
   }
 
   /** @param isAlone whether the thread computes the diffIDs as well */
-  #startInflating(isAlone: boolean, isApart: boolean): void {
+  #startInflating(isAlone: boolean): void {
     const worker = new Worker(new URL("./inflate_worker.ts", import.meta.url), { type: "module" });
     this.#watch(worker, (message: InflateMessage) => {
       const outcome = this.#outcomes.of(message);
@@ -203,14 +202,14 @@ export class LayerPipeline implements AsyncDisposable {
       const blob = isLocation(content)
         ? content
         : { ring: this.#pump.add(index, content), length: content.length };
-      return { blob, digest, size, diffId };
+      return { blob, digest, size, diffId, isDigestedElsewhere: this.#isDigestedElsewhere(layer) };
     });
     const sizes = this.#layers.map(({ content }) => content.length);
     const request = {
       board: this.#board.shared,
       layers,
-      lanes: this.#lanes,
-      apart: isApart ? { sizes, from: APART_BYTES } : layers.length,
+      rings: this.#rings,
+      apart: this.#isApart ? { sizes, from: APART_BYTES } : layers.length,
       engine: this.#options.engine,
       isAlone,
     };
@@ -225,24 +224,37 @@ export class LayerPipeline implements AsyncDisposable {
 
   #startDigesting(): void {
     const worker = new Worker(new URL("./digest_worker.ts", import.meta.url), { type: "module" });
-    this.#watch(worker, ({ of, digest, ...stream }: DigestMessage) => {
-      const outcome = this.#outcomes.of(stream);
-      (of === "tar" ? outcome.tarDigest : outcome.blobDigest).resolve(digest);
+    this.#watch(worker, (message: DigestMessage) => {
+      if (message.of === "tar") this.#outcomes.of(message).tarDigest.resolve(message.digest);
+      else {
+        const pending = this.#outcomes.blobDigest(message.layer);
+        if ("digest" in message) pending.resolve(message.digest);
+        else pending.reject(received(message.error));
+      }
     });
-    const algorithms = (key: "digest" | "diffId") =>
-      this.#layers.map(({ [key]: digest }) => digest === null ? null : digestAlgorithm(digest));
-    const tars = { of: "tar", reader: DIGEST_READER, algorithms: algorithms("diffId") } as const;
-    const blobs = { of: "blob", reader: 0, algorithms: algorithms("digest") } as const;
-    const sources = this.#lanes.flatMap(({ tar, blob }): DigestSource[] => {
-      const ofTar = { ...tars, ring: tar };
-      return blob === null ? [ofTar] : [ofTar, { ...blobs, ring: blob }];
-    });
-    const { engine } = this.#options;
-    const request = { board: this.#board.shared, sources, engine };
+    const request = {
+      board: this.#board.shared,
+      rings: this.#rings,
+      algorithms: this.#layers.map(({ diffId }) =>
+        diffId === null ? null : digestAlgorithm(diffId)
+      ),
+      blobs: this.#layers.flatMap((layer, index): BlobToDigest[] => {
+        const { content, digest } = layer;
+        if (digest === null || !isLocation(content)) return [];
+        if (!this.#isDigestedElsewhere(layer)) return [];
+        return [{ layer: index, blob: content, algorithm: digestAlgorithm(digest) }];
+      }),
+      engine: this.#options.engine,
+    };
     worker.postMessage(request satisfies DigestRequest);
   }
 
-  #startWriting(isApart: boolean): Worker {
+  /** Whether the thread that computes digests does so of a blob as well, beside the tar streams. */
+  #isDigestedElsewhere({ digest, diffId }: LayerSource): boolean {
+    return this.#isApart && digest !== null && diffId !== null && digest !== diffId;
+  }
+
+  #startWriting(): Worker {
     const worker = new Worker(new URL("./write_worker.ts", import.meta.url), { type: "module" });
     this.#watch(worker, (message: WriteMessage) => {
       if (message.type === "extract") this.#extraction.add(message.spool);
@@ -251,8 +263,12 @@ export class LayerPipeline implements AsyncDisposable {
       else this.#tree?.resolve(message);
     });
     const { outcome } = this.#extraction;
-    const rings = this.#lanes.map(({ tar }) => tar);
-    const setup = { board: this.#board.shared, rings, outcome, isApart };
+    const setup = {
+      board: this.#board.shared,
+      rings: this.#rings,
+      outcome,
+      isApart: this.#isApart,
+    };
     worker.postMessage({ type: "begin", ...setup } satisfies WriteRequest);
     return worker;
   }
@@ -278,10 +294,4 @@ export class LayerPipeline implements AsyncDisposable {
 function canBeApart(layers: readonly LayerSource[]): boolean {
   return layers.every(({ content }) => isLocation(content)) &&
     layers.slice(1).some(({ content }) => content.length >= APART_BYTES);
-}
-
-function makeLane(board: Board, isLarge: boolean, isApart: boolean): Lane {
-  const { inflate, digest, write } = BELL;
-  const blob = isApart ? createRing(board, inflate, [digest], BLOB_RING_BYTES) : null;
-  return { tar: createRing(board, inflate, isLarge ? [write, digest] : [write]), blob };
 }

@@ -20,6 +20,9 @@ import { type Digest, digestAlgorithm } from "../oci/digest.ts";
 import type { BlobInput } from "./blob_input.ts";
 import type { LayerBytes, LayerDigests } from "./layer_source.ts";
 
+/** Bytes of the tar stream that are made in a step, at most. */
+const STEP_BYTES = 512 * 1024;
+
 /** Who takes the tar stream. */
 export interface TarSink {
   /** Whether it wants no more. */
@@ -129,11 +132,11 @@ class LayerReader {
     } catch (error) {
       // A damaged blob is reported by its digest, whatever else its damage has led to.
       const isDamage = error instanceof LayerfsError && error.code === "image-invalid";
-      if (isDamage) yield* this.#verify();
+      if (isDamage) this.#verify();
       throw error;
     }
     if (!isWanted) return null;
-    yield* this.#verify();
+    this.#verify();
     return {
       compressed: this.#compressed,
       uncompressed: this.#uncompressed,
@@ -143,8 +146,7 @@ class LayerReader {
   }
 
   /** The next piece of the blob, digested; empty at its end. Valid until the next call. */
-  *#read(): Generator<Step, Uint8Array, void> {
-    while (!this.#input.isReady) yield "blocked";
+  #read(): Uint8Array {
     const piece = this.#input.read();
     this.#compressed += piece.length;
     this.#hasher?.update(piece);
@@ -156,14 +158,14 @@ class LayerReader {
     for (;;) {
       if (this.#sink.isUnwanted) return null;
       const room = this.#sink.room();
-      if (room.length > 0) return room;
+      if (room.length > 0) return room.subarray(0, STEP_BYTES);
       yield "blocked";
     }
   }
 
   /** @returns false where the sink wants no more */
   *#copy(): Generator<Step, boolean, void> {
-    for (let piece = yield* this.#read(); piece.length > 0; piece = yield* this.#read()) {
+    for (let piece = this.#read(); piece.length > 0; piece = this.#read()) {
       for (let offset = 0; offset < piece.length;) {
         const room = yield* this.#room();
         if (room === null) return false;
@@ -180,7 +182,7 @@ class LayerReader {
   /** @returns false where the sink wants no more */
   *#decompress(decompressor: Decompressor): Generator<Step, boolean, void> {
     try {
-      for (let piece = yield* this.#read(); piece.length > 0; piece = yield* this.#read()) {
+      for (let piece = this.#read(); piece.length > 0; piece = this.#read()) {
         for (let offset = 0, full = false; offset < piece.length || full;) {
           const room = yield* this.#room();
           if (room === null) return false;
@@ -215,8 +217,8 @@ class LayerReader {
   }
 
   /** Reads what is left of the blob, and compares its digest. */
-  *#verify(): Generator<Step, void, void> {
-    while ((yield* this.#read()).length > 0);
+  #verify(): void {
+    while (this.#read().length > 0);
     if (this.#hasher === null) return;
     const found = formatDigest(this.#hasher.algorithm, this.#hasher.digest());
     const announced = this.#layer.digest!;

@@ -215,6 +215,12 @@ export class RingReader {
     return data.subarray(start, Math.min(start + Math.min(waiting, most), data.length));
   }
 
+  /** Whether the writer cannot go on until this reader does, or has nothing more to write. */
+  get isCrowded(): boolean {
+    const room = this.#ring.data.length - this.#waiting();
+    return room < STEP_BYTES || Atomics.load(this.#control, STATE) !== OPEN;
+  }
+
   /** Whether the stream has ended, {@linkcode outcome} says how, and all of it is taken. */
   get isOver(): boolean {
     return Atomics.load(this.#control, STATE) !== OPEN && this.#waiting() === 0;

@@ -10,9 +10,18 @@ import { TarScanner, type TarVisitor } from "../core/tar_scanner.ts";
 /** Bytes of a tar stream that are scanned at a time, at most. */
 export const PIECE_BYTES = WINDOW_SIZE;
 
+/**
+ * Bytes of a file's contents from which on they are not copied into the module's memory. Everything else
+ * is, so many bytes at a time, as large contents may be next.
+ */
+const DIRECT_BYTES = 64 * 1024;
+
 /** Who receives a layer. */
 export interface LayerVisitor extends TarVisitor {
-  /** Takes each piece of the stream, once its entries and contents have been shown. */
+  /**
+   * Takes each piece of the stream, as it lies in the module's memory, once its entries and contents
+   * have been shown. Without it, contents may lie elsewhere.
+   */
   fed?(window: Uint8Array): void;
   /** The stream has come to its end. */
   finish?(): void;
@@ -38,10 +47,27 @@ export class LayerScan {
    * @throws {LayerfsError} `image-invalid` for what is no tar stream, or what the visitor throws
    */
   feed(piece: Uint8Array): void {
-    const { length } = piece;
+    const scanner = this.#scanner;
+    if (this.#visitor.fed !== undefined) {
+      this.#put(piece);
+      return this.#visitor.fed(scanner.window.subarray(0, piece.length));
+    }
+    for (let at = 0; at < piece.length;) {
+      const { length, offset } = scanner.contents();
+      const part = piece.subarray(at, at + (length < DIRECT_BYTES ? DIRECT_BYTES : length));
+      if (length < DIRECT_BYTES) this.#put(part);
+      else {
+        this.#visitor.data(part, offset);
+        scanner.skip(part.length);
+      }
+      at += part.length;
+    }
+  }
+
+  /** Scans a piece by way of the module's memory. */
+  #put(piece: Uint8Array): void {
     this.#scanner.window.set(piece);
-    this.#scanner.feed(length, this.#visitor);
-    this.#visitor.fed?.(this.#scanner.window.subarray(0, length));
+    this.#scanner.feed(piece.length, this.#visitor);
   }
 
   /** Ends the stream. @throws as {@linkcode feed} */

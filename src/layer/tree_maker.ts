@@ -210,7 +210,8 @@ export class TreeMaker {
 
   /** Puts layers on top of the tree, as far as it is their turn. @returns whether there were any */
   #putOnTop(): boolean {
-    const { apart, index } = { apart: this.#apart.get(this.#head), index: this.#head };
+    const index = this.#head;
+    const apart = this.#apart.get(index);
     if (apart === undefined || !apart.isComplete) return false;
     try {
       mergeLayer(this.#tree, apart.tree);

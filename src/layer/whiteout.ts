@@ -9,7 +9,6 @@
  */
 
 import type { TarScanner } from "../core/tar_scanner.ts";
-import { NeedsLower } from "./apart.ts";
 import { IMPLIED_DIRECTORY } from "./attributes.ts";
 import { joinRelative, parentOf } from "./root_path.ts";
 import type { Tree } from "./tree.ts";
@@ -25,14 +24,14 @@ export type Seen = Pick<TarScanner, "seen">;
 
 /** Hides what the lower layers have at `path`. That there is nothing is no error. */
 export function hide(tree: Tree, scanner: Seen, path: string): void {
-  if (tree.apart !== null) return noteHidden(tree, scanner, path, false);
+  if (tree.apart !== null) return void tree.apart.hidden.push({ path, children: false });
   const place = lowerPlace(tree, scanner, path);
   if (place !== null) hidePlace(tree, scanner, place);
 }
 
 /** Hides all children that the lower layers have in the directory `path`; not through a symlink. */
 export function hideChildren(tree: Tree, scanner: Seen, path: string): void {
-  if (tree.apart !== null) return noteHidden(tree, scanner, path, true);
+  if (tree.apart !== null) return void tree.apart.hidden.push({ path, children: true });
   const directory = path === "" ? "" : lowerPlace(tree, scanner, path);
   if (directory === null || !tree.stat(directory)?.isDirectory()) return;
   hideChildrenOf(tree, scanner, directory);
@@ -82,25 +81,4 @@ function hidePlace(tree: Tree, scanner: Seen, path: string): void {
     if (state === SEEN_BELOW) tree.setDirectoryAttributes(path, IMPLIED_DIRECTORY);
     hideChildrenOf(tree, scanner, path);
   }
-}
-
-/**
- * Notes what a layer that is unpacked apart hides. It will be done before anything of the layer is
- * put in place, so nothing that came before in the layer may have to do with it.
- */
-function noteHidden(tree: Tree, scanner: Seen, path: string, children: boolean): void {
-  for (let above = children ? path : parentOf(path); above !== ""; above = parentOf(above)) {
-    if (scanner.seen(above) === SEEN && !tree.hasDirectory(above)) {
-      throw new NeedsLower(`a whiteout below "${above}", where it has no directory`);
-    }
-  }
-  if (children ? hasChildren(tree, path) : scanner.seen(path) !== 0) {
-    throw new NeedsLower(`a whiteout at "${path}", where it has something itself`);
-  }
-  tree.apart!.hidden.push({ path, children });
-}
-
-function hasChildren(tree: Tree, directory: string): boolean {
-  if (tree.spool.hasBelow(directory)) return true;
-  return tree.hasDirectory(directory) && tree.list(directory).length > 0;
 }

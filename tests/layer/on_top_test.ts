@@ -179,6 +179,15 @@ named(
   },
 );
 
+named(
+  "a whiteout in a directory that took a symlink's place hides nothing behind the symlink",
+  [
+    [dir("usr/lib"), symlink("lib", "usr/lib"), file("usr/lib/old", "1")],
+    [dir("lib"), whiteout("lib/old"), file("lib/new", "2")],
+  ],
+  (tree) => assertEquals([tree["usr/lib/old"]?.content, tree["lib/new"]?.content], ["1", "2"]),
+);
+
 Deno.test("the record of an owner goes when the directory becomes root's", async () => {
   const owned = dir("d", { uid: 5, gid: 6 });
   const kept = dir("kept", { uid: 5, gid: 6 });

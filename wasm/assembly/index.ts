@@ -10,7 +10,9 @@ export {
   errorCode, errorNameLength, errorNamePointer, errorOffset, errorTextLength, errorTextPointer,
 } from "./errors";
 export { hashFinish, hashInit, hashUpdate } from "./hash";
-export { scanEnd, scanFeed, scanInit, scanNext, scanSkip, scanSkippable } from "./scanner";
+export {
+  scanContents, scanEnd, scanFeed, scanInit, scanNext, scanSkip, scanSkippable,
+} from "./scanner";
 export { seenMark } from "./seen";
 export { laneBlocks, laneDigest, laneReset, lanesBlocks, lanesInit } from "./sha256x4";
 

@@ -3,6 +3,7 @@
  * they are in the window; only headers that are split between two windows are copied.
  */
 
+import { checksumHolds, isZero } from "./block";
 import {
   CHECKSUM, ENTRY_AFTER_END, errorCode, errorPlace, errorReset, EXTENSION_WITHOUT_ENTRY, fail,
   MEMORY, PATH_TOO_LONG, PAX_REPEATED, PAX_TOO_LARGE, SPARSE_MAP, TRUNCATED_DATA,
@@ -14,7 +15,7 @@ import {
 } from "./entry";
 import { emitData, emitEnd, eventsReset, eventsRoom, eventsSize } from "./events";
 import { alloc, GNU_LINK, GNU_PATH, HEADER, heapReset, NAME_SIZE, WINDOW } from "./memory";
-import { field, unsignedField } from "./numbers";
+import { unsignedField } from "./numbers";
 import { paxGlobal, paxInit, paxLocal, paxMaxName } from "./pax";
 import { seenReset } from "./seen";
 import { sparseAdvance, sparseAt, sparseInit, sparseLeft, sparseReset, sparseText, sparseTextInit } from "./sparse";
@@ -134,36 +135,6 @@ function takeBlock(): usize {
 
 // @ts-ignore: decorator
 @inline function position(): i64 { return base + (cursor - WINDOW); }
-
-function isZero(p: usize): bool {
-  let bits = v128.load(p);
-  for (let i: usize = 16; i < 512; i += 16) bits = v128.or(bits, v128.load(p + i));
-  return !v128.any_true(bits);
-}
-
-/** The sum of all bytes, the checksum itself counted as spaces; bytes signed in some old writers. */
-function checksumHolds(p: usize): bool {
-  let sums = i16x8.splat(0);
-  for (let i: usize = 0; i < 512; i += 16) {
-    sums = i16x8.add(sums, i16x8.extadd_pairwise_i8x16_u(v128.load(p + i)));
-  }
-  const wide = i32x4.extadd_pairwise_i16x8_u(sums);
-  let sum = i32x4.extract_lane(wide, 0) + i32x4.extract_lane(wide, 1) +
-    i32x4.extract_lane(wide, 2) + i32x4.extract_lane(wide, 3);
-  let signed: i32 = 0;
-  for (let i: usize = 148; i < 156; i++) {
-    sum += 0x20 - load<u8>(p + i);
-    signed += 0x20 - load<i8>(p + i);
-  }
-  const wanted = field(p + 148, 8);
-  if (errorCode()) {
-    errorReset();
-    return false;
-  }
-  if (wanted == sum) return true;
-  for (let i: usize = 0; i < 512; i++) signed += load<i8>(p + i);
-  return wanted == signed;
-}
 
 function block(p: usize): void {
   start = <f64>(position() - 512);
@@ -326,6 +297,11 @@ export function scanSkippable(): f64 {
   if (errorCode()) return 0;
   if (state == DATA) return <f64>(left + padding);
   return state == PADDING ? <f64>padding : 0;
+}
+
+/** Bytes of contents that come next, of a file that is not sparse; they may be left out, too. */
+export function scanContents(): f64 {
+  return errorCode() || state != DATA || notation != PLAIN ? 0 : <f64>left;
 }
 
 /** Goes on as if `size` bytes, at most {@link scanSkippable}, had been fed. */
