@@ -40,14 +40,17 @@ export async function applyLayers(
     onProgress,
     positions: layers.map((_, layer) => layer),
     total: layers.length,
-    isOneTree: skeletons === undefined && isPlace(job),
+    isOneTree: skeletons === undefined && layers.length > 1 && isPlace(tree),
   });
   return await pipeline.makeTree(tree, skeletons ?? layers.map(() => null));
 }
 
-/** Whether the root is empty, and files can be renamed into it from the scratch directory. */
-function isPlace({ root, scratch }: TreeJob): boolean {
-  if (fs.readdirSync(root).length > 0) return false;
+/**
+ * Whether no layer is in the root, so that nothing of it tells that we were there, and files can be
+ * renamed into it from the scratch directory.
+ */
+function isPlace({ root, scratch, onTop }: TreeJob): boolean {
+  if (onTop === true || fs.readdirSync(root).length > 0) return false;
   const name = "rename-probe";
   try {
     fs.mkdirSync(`${scratch}/${name}`);
