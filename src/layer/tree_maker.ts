@@ -50,6 +50,8 @@ interface Running {
 
 /** A layer that is unpacked apart. */
 interface ApartLayer {
+  /** Absolute path of the directory that it is in, with its spools. */
+  readonly place: string;
   readonly tree: Tree;
   readonly warnings: string[];
   /** Whether all of it is there. */
@@ -65,8 +67,6 @@ export class TreeMaker {
   readonly #tree: Tree;
   readonly #running = new Map<RingReader, Running>();
   readonly #apart = new Map<number, ApartLayer>();
-  /** Directories that layers were unpacked in, apart. */
-  readonly #places: string[] = [];
   readonly #warnings: string[] = [];
   /** The layer whose turn it is, from 0. */
   #head = 0;
@@ -100,7 +100,6 @@ export class TreeMaker {
       }
       const traits = this.#tree.finish();
       this.#warnings.push(...this.#tree.spool.warnings);
-      for (const place of this.#places) fs.rmSync(place, { recursive: true });
       return { warnings: this.#warnings, traits };
     } finally {
       for (const running of this.#running.values()) this.#leave(running);
@@ -144,10 +143,9 @@ export class TreeMaker {
     const place = `${scratch}/apart-${index}`;
     const root = `${place}/root`;
     fs.mkdirSync(root, { recursive: true, mode: WORKING_MODE });
-    this.#places.push(place);
     const base = { traits: NO_TRAITS, hasLayers: false, apart: index };
     const tree = new Tree(root, place, asRoot, this.#setting.extractor, base);
-    const apart = { tree, warnings: [], isComplete: false };
+    const apart = { place, tree, warnings: [], isComplete: false };
     this.#apart.set(index, apart);
     return apart;
   }
@@ -201,11 +199,20 @@ export class TreeMaker {
   /** Whatever has failed apart is done once more in its turn, which may then fail for good. */
   #giveUp(index: number, error: unknown, running?: Running): void {
     if (isInterruption(error) || error instanceof ExtractionFailed) throw error;
+    if (running !== undefined) this.#leave(running);
     this.#apart.get(index)?.tree.spool.close();
-    this.#apart.delete(index);
+    // tar may be at it still; and the room will be needed.
+    this.#warnings.push(...this.#setting.extractor.finish());
+    this.#forget(index);
     this.#setting.onAgain(this.#first + index);
     this.#setting.board.askAgain(this.#first + index);
-    if (running !== undefined) this.#leave(running);
+  }
+
+  /** Removes what is left of a layer that was unpacked apart. */
+  #forget(index: number): void {
+    const apart = this.#apart.get(index);
+    this.#apart.delete(index);
+    if (apart !== undefined) fs.rmSync(apart.place, { recursive: true });
   }
 
   /** Puts layers on top of the tree, as far as it is their turn. @returns whether there were any */
@@ -220,8 +227,8 @@ export class TreeMaker {
       this.#giveUp(index, error);
       return true;
     }
-    this.#apart.delete(index);
     this.#warnings.push(...apart.warnings, ...apart.tree.spool.warnings);
+    this.#forget(index);
     this.#advance();
     return true;
   }

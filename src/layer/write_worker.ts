@@ -83,7 +83,9 @@ function skip({ board, readers }: TreeSetting): void {
   }
 }
 
-function capped(warnings: string[]): string[] {
+/** Not too many of them, none twice: a layer that is read a second time gives the same ones. */
+function capped(all: readonly string[]): string[] {
+  const warnings = [...new Set(all)];
   const more = warnings.length - MAX_WARNINGS;
   const kept = warnings.slice(0, MAX_WARNINGS).map(printable);
   return more > 0 ? [...kept, `and ${more} more of the kind`] : kept;
