@@ -3,11 +3,12 @@
  *
  *     deno task bench:scale [--rounds N] [--largest MIB] [--write]     (root; N is 3, MIB is 2048)
  *
- * The images are made for this (sized_image.ts), on a tmpfs. Everything is unpacked on that tmpfs, into a new store each time.
+ * The images are made for this (sized_image.ts), on a tmpfs. Everything is unpacked on that tmpfs,
+ * into a new store each time.
  *
- * Layers are not unpacked side by side: the stages of one (read and inflate, digest, write) run in
- * parallel, and read ahead into the next one. So memory should depend neither on their number nor on
- * their size. A peak of more than 200 MiB ends this with status 1, after all is measured.
+ * Up to three layers are unpacked side by side, each in a ring of its own; the stages (inflate, digest,
+ * write) run in parallel. So from three layers on, memory should depend neither on their number nor
+ * on their size. A peak of more than 200 MiB ends this with status 1, after all is measured.
  *
  * `--write` puts all figures into bench/SCALE.md, and the highest peak into docs/performance.md.
  *
@@ -110,8 +111,7 @@ if (options.write) {
     `Driver directory, tmpfs, medians of ${rounds} rounds; of memory, the highest.`,
     verdict,
     "## More layers",
-    "The stages of one layer run in parallel and read ahead into the next; the layers themselves " +
-    "are written one after the other.",
+    "Up to three layers are unpacked side by side; the stages of each run in parallel.",
     tableOf(byNumber),
     "## One layer, larger",
     tableOf(bySize),
