@@ -90,7 +90,7 @@ function call(
   return run(`docker-credential-${name}`, [verb], {
     stdin: new TextEncoder().encode(input),
     // One that knows a single registry, a script as a rule, need not look at which one is meant.
-    mayLeaveInput: verb === "get",
+    mayLeaveInput: verb !== "store",
     ...(signal ? { signal } : {}),
   });
 }

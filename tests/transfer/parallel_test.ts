@@ -58,6 +58,9 @@ Deno.test("the signal of the caller reaches what is under way", async () => {
   assertEquals(reasons, ["enough", "enough"]);
 });
 
+/** Requests that are expected to be there at a time. */
+const AT_ONCE = 4;
+
 /** Counts requests that are there at a time. Each waits until all that come with it must be there. */
 class Meter {
   most = 0;
@@ -67,8 +70,8 @@ class Meter {
     const handler: Handler = async ({ method, target }) => {
       if (!isCounted(`${method} ${decodeURIComponent(target)}`)) return undefined;
       this.most = Math.max(this.most, ++this.#now);
-      // As many requests one after the other take longer than one that was sent before them.
-      for (let i = 0; i < 20; i++) {
+      // The others have all the time that they need; one too many comes within some requests.
+      for (let i = 0; i < 20 || (i < 2000 && this.most < AT_ONCE); i++) {
         await (await fetch(`http://${registry.host}/v2/`)).body?.cancel();
       }
       this.#now--;
@@ -90,12 +93,12 @@ Deno.test("four blobs are on their way at a time, from a registry and to one", (
 
     const sent = new Meter(registry, (request) => request.startsWith("PUT ") && isLayer(request));
     await copy(image.reference, name, access);
-    assertEquals(sent.most, 4);
+    assertEquals(sent.most, AT_ONCE);
 
     const manifest = registry.manifests.get("1");
     assert(manifest !== undefined);
     registry.manifests.set(image.manifestDigest, manifest);
     const got = new Meter(registry, (request) => request.startsWith("GET ") && isLayer(request));
     await pullImage(store, { reference: name, platform: AMD64, engine: "native", ...access });
-    assertEquals(got.most, 4);
+    assertEquals(got.most, AT_ONCE);
   }));
