@@ -114,7 +114,7 @@ export class RingInput implements BlobInput {
 
   /** Waits for the stream to begin. */
   peek(count: number): Uint8Array {
-    this.#reader.begun();
+    this.#reader.waitForStream();
     return this.#reader.next(count).slice();
   }
 

@@ -16,14 +16,7 @@ import {
   isInterruption,
   sendable,
 } from "./messages.ts";
-import {
-  blobHasher,
-  checkSize,
-  compressionOf,
-  readLayer,
-  type Step,
-  type TarSink,
-} from "./read_layer.ts";
+import { readLayer, type Step, type TarSink } from "./read_layer.ts";
 import { ReadOrder } from "./read_order.ts";
 import { RingWriter, type StreamName } from "./ring.ts";
 
@@ -58,7 +51,8 @@ class Inflater {
   constructor(request: InflateRequest) {
     this.#request = request;
     this.#board = new Board(request.board);
-    this.#order = new ReadOrder(request.apart, this.#board);
+    const sizes = request.layers.map(({ blob }) => blob.length);
+    this.#order = new ReadOrder(sizes, request.apartFrom, this.#board);
     this.#slots = request.rings.map((ring) => ({
       ring: new RingWriter(ring),
       work: null,
@@ -117,25 +111,18 @@ class Inflater {
   *#read(stream: StreamName, slot: Slot) {
     const { engine, isAlone } = this.#request;
     const layer = this.#request.layers[stream.layer]!;
-    using input = this.#open(stream, layer, (part) => slot.done += part);
-    checkSize(input, layer);
-    const compression = compressionOf(input);
-    const hasher = layer.isDigestedElsewhere ? null : blobHasher(layer, compression, engine);
+    using input = this.#open(stream, layer, slot);
     const hashed = isAlone && layer.diffId !== null
       ? new HashingSink(slot.ring, createHasher(digestAlgorithm(layer.diffId), engine))
       : null;
-    const sink = hashed ?? slot.ring;
-    const result = yield* readLayer(input, layer, sink, { compression, hasher });
+    const blobEngine = layer.isDigestedElsewhere ? null : engine;
+    const result = yield* readLayer(input, layer, hashed ?? slot.ring, blobEngine);
     return { result, diffId: result === null ? null : hashed?.digest() ?? null };
   }
 
-  #open(
-    { layer, attempt }: StreamName,
-    { blob }: InflateLayer,
-    onPart: (part: number) => void,
-  ): BlobInput {
+  #open({ layer, attempt }: StreamName, { blob }: InflateLayer, slot: Slot): BlobInput {
     const onBytes = (delta: number) => {
-      onPart(delta / blob.length);
+      slot.done += delta / blob.length;
       self.postMessage({ type: "bytes", layer, attempt, delta });
     };
     return "path" in blob

@@ -8,8 +8,8 @@
  */
 
 import fs from "node:fs";
-import { NeedsLower } from "./apart.ts";
-import { IMPLIED_DIRECTORY } from "./attributes.ts";
+import { type ApartNotes, NeedsLower } from "./apart.ts";
+import { type Attributes, IMPLIED_DIRECTORY } from "./attributes.ts";
 import { joinRelative, parentOf } from "./root_path.ts";
 import type { Tree } from "./tree.ts";
 import { hide, hideChildren, type Seen } from "./whiteout.ts";
@@ -24,37 +24,42 @@ const NOTHING_SEEN: Seen = { seen: () => 0 };
  * @throws {NeedsLower} where that would not be the same as to apply the layer; nothing is done then
  */
 export function mergeLayer(tree: Tree, apart: Tree): void {
+  const notes = apart.apart;
+  if (notes === null) throw new TypeError("Cannot merge a tree that was not made apart");
   apart.spool.flush();
   tree.spool.flush();
-  checkIndependence(tree, apart);
+  const directories = directoriesOf(apart);
+  checkIndependence(tree, notes, directories);
   tree.beginLayer();
-  for (const { path, children } of apart.apart?.hidden ?? []) {
+  for (const { path, children } of notes.hidden) {
     if (children) hideChildren(tree, NOTHING_SEEN, path);
     else hide(tree, NOTHING_SEEN, path);
   }
-  new Merger(tree, apart).run();
+  new Merger(tree, apart).run(directories);
 }
 
 /** Refuses where the lower layers lead a path of the layer elsewhere than it was taken for. */
-function checkIndependence(tree: Tree, apart: Tree): void {
-  for (const { path } of apart.apart?.hidden ?? []) {
+function checkIndependence(tree: Tree, notes: ApartNotes, directories: Directories): void {
+  for (const { path } of notes.hidden) {
     for (let above = parentOf(path); above !== ""; above = parentOf(above)) {
       if (tree.stat(above)?.isSymbolicLink()) throw new NeedsLower(`the link "${above}"`);
     }
   }
   /** Directories that take the place of something else, or of nothing. */
   const fresh = new Set<string>();
-  for (const [path, attributes] of directoriesOf(apart)) {
+  for (const [path, attributes] of directories) {
     const stat = fresh.has(parentOf(path)) ? null : tree.stat(path);
     if (stat?.isDirectory()) continue;
-    const isImplied = attributes === IMPLIED_DIRECTORY || apart.apart!.late.has(path);
+    const isImplied = attributes === IMPLIED_DIRECTORY || notes.late.has(path);
     if (stat !== null && isImplied) throw new NeedsLower(`"${path}", which is no directory`);
     fresh.add(path);
   }
 }
 
-/** The directories of a layer but for its root, parents first. */
-function directoriesOf(apart: Tree) {
+/** The directories of a layer but for its root, parents first, and what they will have. */
+type Directories = readonly (readonly [path: string, attributes: Attributes])[];
+
+function directoriesOf(apart: Tree): Directories {
   return [...apart.directories]
     .filter(([path]) => path !== "")
     .sort(([one], [other]) => one < other ? -1 : 1);
@@ -73,9 +78,9 @@ class Merger {
     this.#attributes = new Map(apart.directories);
   }
 
-  run(): void {
+  run(directories: Directories): void {
     this.#merge("");
-    for (const [path, attributes] of directoriesOf(this.#apart)) {
+    for (const [path, attributes] of directories) {
       if (!this.#moved.has(path) && !this.#moved.has(parentOf(path))) continue;
       this.#moved.add(path);
       this.#tree.adoptDirectory(path, attributes);

@@ -12,7 +12,6 @@ import type { SharedBoard } from "./board.ts";
 import type { SharedOutcome, Spool } from "./extractor.ts";
 import type { LayerDigests } from "./layer_source.ts";
 import type { ReadResult } from "./read_layer.ts";
-import type { ApartOrder } from "./read_order.ts";
 import type { SharedRing, StreamName } from "./ring.ts";
 import type { Traits } from "./traits.ts";
 
@@ -29,8 +28,8 @@ export interface InflateRequest {
   readonly layers: readonly InflateLayer[];
   /** Where tar streams go. */
   readonly rings: readonly SharedRing[];
-  /** How layers are read that may be unpacked apart; their number, where they may not. */
-  readonly apart: ApartOrder | number;
+  /** Bytes of a blob from which on its layer is read before its turn; null where none is. */
+  readonly apartFrom: number | null;
   readonly engine: DigestEngine;
   /** Whether it computes the diffIDs as well. */
   readonly isAlone: boolean;
@@ -124,17 +123,18 @@ export interface TreeResult {
   readonly traits: Traits;
 }
 
-/**
- * What that thread says of a tree, of layers by their number in the pipeline. The last one is "done"
- * or "failed".
- */
+/** What that thread says of a tree. The last one is "done" or "failed". */
 export type WriteMessage =
   | { readonly type: "extract"; readonly spool: Spool }
+  /** One more layer, by its number in the pipeline, is in the tree. */
   | { readonly type: "layer"; readonly layer: number }
-  /** The layer will be read a second time, which counts instead of the first. */
+  /** That layer will be read a second time, which counts instead of the first. */
   | { readonly type: "again"; readonly layer: number }
   | { readonly type: "done"; readonly result: TreeResult }
-  /** `error` is null where its stream is broken or a spool failed: others know why. */
+  /**
+   * The layer is one of those of the tree, from 0; `error` is null where its stream is broken or a
+   * spool failed: others know why.
+   */
   | { readonly type: "failed"; readonly layer: number; readonly error: SentError | null };
 
 /** Whether damage of the blob may have led to this error. */

@@ -204,12 +204,11 @@ export class LayerPipeline implements AsyncDisposable {
         : { ring: this.#pump.add(index, content), length: content.length };
       return { blob, digest, size, diffId, isDigestedElsewhere: this.#isDigestedElsewhere(layer) };
     });
-    const sizes = this.#layers.map(({ content }) => content.length);
     const request = {
       board: this.#board.shared,
       layers,
       rings: this.#rings,
-      apart: this.#isApart ? { sizes, from: APART_BYTES } : layers.length,
+      apartFrom: this.#isApart ? APART_BYTES : null,
       engine: this.#options.engine,
       isAlone,
     };
@@ -240,8 +239,8 @@ export class LayerPipeline implements AsyncDisposable {
       ),
       blobs: this.#layers.flatMap((layer, index): BlobToDigest[] => {
         const { content, digest } = layer;
-        if (digest === null || !isLocation(content)) return [];
-        if (!this.#isDigestedElsewhere(layer)) return [];
+        const isWanted = digest !== null && isLocation(content) && this.#isDigestedElsewhere(layer);
+        if (!isWanted) return [];
         return [{ layer: index, blob: content, algorithm: digestAlgorithm(digest) }];
       }),
       engine: this.#options.engine,

@@ -46,81 +46,56 @@ export type Step = "done" | "blocked";
 /** The steps of reading a layer; what it returns is null where the sink wants no more. */
 export type Reading = Generator<Step, ReadResult | null, void>;
 
-/** How a layer is read. */
-export interface ReadOptions {
-  readonly compression: Compression;
-  /** Who digests the blob, where it is digested here; null where it is not. */
-  readonly hasher: Hasher | null;
-}
-
-/** Whether the blob needs a digest of its own: not where it is the tar stream, which has one anyway. */
-export function needsBlobDigest(layer: LayerDigests, compression: Compression): boolean {
-  const { digest, diffId } = layer;
-  return digest !== null && (compression !== "none" || digest !== diffId);
-}
-
-/** How a blob is compressed. To be called before it is read. */
-export function compressionOf(input: BlobInput): Compression {
-  return detectCompression(input.peek(MAGIC_BYTES));
-}
-
-/**
- * A blob's hasher, where it needs one.
- *
- * @returns null where it does not
- */
-export function blobHasher(
-  layer: LayerDigests,
-  compression: Compression,
-  engine: DigestEngine,
-): Hasher | null {
-  if (layer.digest === null || !needsBlobDigest(layer, compression)) return null;
-  return createHasher(digestAlgorithm(layer.digest), engine);
-}
-
-/**
- * @throws {LayerfsError} `size-mismatch` where a blob cannot have the size that was announced
- */
-export function checkSize(input: BlobInput, { size }: LayerDigests): void {
-  if (input.length >= input.announced && (size === null || size === input.announced)) return;
-  throw new LayerfsError(
-    "size-mismatch",
-    `size is ${input.length}, the descriptor says ${size ?? input.announced}`,
-  );
-}
-
 /**
  * Reads a layer to its end. What the content turns out to be is the sink's affair: whatever that
  * does, the blob is read to its end, and verified where it is digested here, unless the sink wants
  * no more.
  *
- * @throws {LayerfsError} `digest-mismatch`, or `image-invalid` where the blob cannot be decompressed;
- * what `input` throws
+ * @param engine what digests the blob; null where that is done elsewhere
+ * @throws {LayerfsError} `size-mismatch`, `digest-mismatch`, or `image-invalid` where the blob cannot
+ * be decompressed; what `input` throws
  */
 export function readLayer(
   input: BlobInput,
   layer: LayerDigests,
   sink: TarSink,
-  options: ReadOptions,
+  engine: DigestEngine | null,
 ): Reading {
-  return new LayerReader(input, layer, sink, options).run();
+  const { size } = layer;
+  if (input.length < input.announced || (size !== null && size !== input.announced)) {
+    throw new LayerfsError(
+      "size-mismatch",
+      `size is ${input.length}, the descriptor says ${size ?? input.announced}`,
+    );
+  }
+  return new LayerReader(input, layer, sink, engine).run();
 }
 
 class LayerReader {
   readonly #input: BlobInput;
-  readonly #layer: LayerDigests;
+  readonly #digest: Digest | null;
   readonly #sink: TarSink;
   readonly #compression: Compression;
+  /** Whether the blob needs a digest of its own, and is not the tar stream, which has one anyway. */
+  readonly #isVerified: boolean;
+  /** Of the blob; null where it is not digested here. */
   readonly #hasher: Hasher | null;
   #compressed = 0;
   #uncompressed = 0;
 
-  constructor(input: BlobInput, layer: LayerDigests, sink: TarSink, options: ReadOptions) {
+  constructor(
+    input: BlobInput,
+    { digest, diffId }: LayerDigests,
+    sink: TarSink,
+    engine: DigestEngine | null,
+  ) {
     this.#input = input;
-    this.#layer = layer;
+    this.#digest = digest;
     this.#sink = sink;
-    this.#compression = options.compression;
-    this.#hasher = options.hasher;
+    this.#compression = detectCompression(input.peek(MAGIC_BYTES));
+    this.#isVerified = digest !== null && (this.#compression !== "none" || digest !== diffId);
+    const isHashed = this.#isVerified && digest !== null && engine !== null;
+    this.#hasher = isHashed ? createHasher(digestAlgorithm(digest), engine) : null;
   }
 
   *run(): Reading {
@@ -141,7 +116,7 @@ class LayerReader {
       compressed: this.#compressed,
       uncompressed: this.#uncompressed,
       compression: this.#compression,
-      verified: needsBlobDigest(this.#layer, this.#compression),
+      verified: this.#isVerified,
     };
   }
 
@@ -221,8 +196,7 @@ class LayerReader {
     while (this.#read().length > 0);
     if (this.#hasher === null) return;
     const found = formatDigest(this.#hasher.algorithm, this.#hasher.digest());
-    const announced = this.#layer.digest!;
-    if (found !== announced) throw mismatch("digest", found, announced);
+    if (found !== this.#digest) throw mismatch("digest", found, this.#digest!);
   }
 }
 

@@ -11,38 +11,35 @@
 import type { Board } from "./board.ts";
 import type { StreamName } from "./ring.ts";
 
-/** How layers are read that may be unpacked apart. */
-export interface ApartOrder {
-  /** Bytes of each layer's blob. */
-  readonly sizes: readonly number[];
-  /** Bytes of a blob from which on its layer is read before the tree waits for it. */
-  readonly from: number;
-}
-
 export class ReadOrder {
+  readonly #sizes: readonly number[];
+  readonly #apartFrom: number | null;
   readonly #board: Board;
-  readonly #layers: number;
-  readonly #apart: ApartOrder | null;
   /** Layers that were begun, for the first time and for the second. */
   readonly #begun: readonly [Set<number>, Set<number>] = [new Set(), new Set()];
   #running = 0;
 
-  /** @param order the number of layers, where they are read one after the other */
-  constructor(order: ApartOrder | number, board: Board) {
+  /**
+   * @param sizes bytes of each layer's blob
+   * @param apartFrom bytes of a blob from which on its layer is read before the tree waits for it;
+   * null where all are read one after the other
+   */
+  constructor(sizes: readonly number[], apartFrom: number | null, board: Board) {
+    this.#sizes = sizes;
+    this.#apartFrom = apartFrom;
     this.#board = board;
-    this.#apart = typeof order === "number" ? null : order;
-    this.#layers = typeof order === "number" ? order : order.sizes.length;
   }
 
   /** Whether there is nothing to be read any more. */
   get isOver(): boolean {
-    if (this.#apart === null) return this.#begun[0].size === this.#layers && this.#running === 0;
-    return this.#board.head === this.#layers;
+    const layers = this.#sizes.length;
+    if (this.#apartFrom !== null) return this.#board.head === layers;
+    return this.#begun[0].size === layers && this.#running === 0;
   }
 
   /** What is to be begun now; null for nothing. */
   next(): StreamName | null {
-    const stream = this.#apart === null ? this.#following() : this.#firstOf(this.#apart);
+    const stream = this.#apartFrom === null ? this.#following() : this.#first(this.#apartFrom);
     if (stream === null) return null;
     this.#begun[stream.attempt as 0 | 1].add(stream.layer);
     this.#running++;
@@ -56,19 +53,19 @@ export class ReadOrder {
 
   #following(): StreamName | null {
     const layer = this.#begun[0].size;
-    return this.#running > 0 || layer === this.#layers ? null : { layer, attempt: 0 };
+    return this.#running > 0 || layer === this.#sizes.length ? null : { layer, attempt: 0 };
   }
 
-  #firstOf({ sizes, from }: ApartOrder): StreamName | null {
+  #first(from: number): StreamName | null {
     const [first, second] = this.#begun;
     const { head } = this.#board;
-    if (head === this.#layers) return null;
+    if (head === this.#sizes.length) return null;
     if (!first.has(head)) return { layer: head, attempt: 0 };
     if (this.#board.isAskedAgain(head) && !second.has(head)) return { layer: head, attempt: 1 };
     let largest: number | null = null;
-    for (const [layer, size] of sizes.entries()) {
+    for (const [layer, size] of this.#sizes.entries()) {
       if (first.has(layer) || size < from) continue;
-      if (largest === null || size > sizes[largest]!) largest = layer;
+      if (largest === null || size > this.#sizes[largest]!) largest = layer;
     }
     return largest === null ? null : { layer: largest, attempt: 0 };
   }

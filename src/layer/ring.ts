@@ -2,9 +2,9 @@
  * Bytes on their way from one thread to others: a ring in shared memory.
  *
  * One thread writes; every reader sees all bytes, each at its own pace, and the writer waits for the
- * slowest of them. So however large a stream is, a ring holds its length of it. A ring carries one
- * stream after another: the next begins when all readers have finished with the last. Who has to
- * wait, waits for his bell on the board.
+ * slowest of them. So however large a stream is, a ring holds {@linkcode RING_BYTES} of it. A ring
+ * carries one stream after another: the next begins when all readers have finished with the last. Who
+ * has to wait, waits for his bell on the board.
  *
  *     control   0 begun        streams that have begun
  *     (words)   1 layer        of the stream that is in the ring
@@ -13,14 +13,14 @@
  *               4 written      bytes of it that were written, modulo 2^32
  *               5 + 2r         bytes of it that reader r has taken, modulo 2^32
  *               6 + 2r         number of streams that reader r has finished with
- *     data      a power of two bytes, so that positions may wrap
+ *     data      RING_BYTES, a power of two, so that positions may wrap
  *
  * @module
  */
 
 import { type Bell, Board, type SharedBoard } from "./board.ts";
 
-/** Bytes that a ring of a tar stream holds. Larger ones measured no faster. */
+/** Bytes that a ring holds. Larger ones measured no faster. */
 export const RING_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -68,16 +68,11 @@ export interface StreamName {
   readonly attempt: number;
 }
 
-/** Makes a ring. @param bytes how many it holds: a power of two, of 1 MiB at least */
-export function createRing(
-  board: Board,
-  writer: Bell,
-  readers: readonly Bell[],
-  bytes = RING_BYTES,
-): SharedRing {
+/** Makes a ring. */
+export function createRing(board: Board, writer: Bell, readers: readonly Bell[]): SharedRing {
   const words = TAKEN + WORDS_A_READER * readers.length;
   const control = new Int32Array(new SharedArrayBuffer(words * Int32Array.BYTES_PER_ELEMENT));
-  const data = new Uint8Array(new SharedArrayBuffer(bytes));
+  const data = new Uint8Array(new SharedArrayBuffer(RING_BYTES));
   return { control, data, board: board.shared, writer, readers };
 }
 
@@ -130,8 +125,8 @@ export class RingWriter {
     const { data } = this.#ring;
     const free = this.#free();
     if (free < STEP_BYTES) return data.subarray(0, 0);
-    const start = this.#control[WRITTEN]! & (data.length - 1);
-    return data.subarray(start, Math.min(start + free, data.length));
+    const start = this.#control[WRITTEN]! & (RING_BYTES - 1);
+    return data.subarray(start, Math.min(start + free, RING_BYTES));
   }
 
   /** Waits for room in a thread that must not stand still. @returns null where none is wanted */
@@ -164,7 +159,7 @@ export class RingWriter {
       const taken = Atomics.load(control, TAKEN + WORDS_A_READER * reader);
       most = Math.max(most, (written - taken) | 0);
     }
-    return this.#ring.data.length - most;
+    return RING_BYTES - most;
   }
 
   #announce(): void {
@@ -197,7 +192,7 @@ export class RingReader {
   }
 
   /** Waits for the next stream to begin. */
-  begun(): void {
+  waitForStream(): void {
     this.#board.wait(this.#ring.readers[this.#reader]!, () => this.stream !== null);
   }
 
@@ -211,14 +206,14 @@ export class RingReader {
     const isOpen = Atomics.load(this.#control, STATE) === OPEN;
     const waiting = this.#waiting();
     if (isOpen && waiting < STEP_BYTES) return data.subarray(0, 0);
-    const start = this.#control[this.#taken]! & (data.length - 1);
-    return data.subarray(start, Math.min(start + Math.min(waiting, most), data.length));
+    const start = this.#control[this.#taken]! & (RING_BYTES - 1);
+    return data.subarray(start, Math.min(start + Math.min(waiting, most), RING_BYTES));
   }
 
   /** Whether the writer cannot go on until this reader does, or has nothing more to write. */
   get isCrowded(): boolean {
-    const room = this.#ring.data.length - this.#waiting();
-    return room < STEP_BYTES || Atomics.load(this.#control, STATE) !== OPEN;
+    return RING_BYTES - this.#waiting() < STEP_BYTES ||
+      Atomics.load(this.#control, STATE) !== OPEN;
   }
 
   /** Whether the stream has ended, {@linkcode outcome} says how, and all of it is taken. */

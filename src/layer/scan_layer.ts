@@ -54,12 +54,11 @@ export class LayerScan {
     }
     for (let at = 0; at < piece.length;) {
       const { length, offset } = scanner.contents();
-      const part = piece.subarray(at, at + (length < DIRECT_BYTES ? DIRECT_BYTES : length));
-      if (length < DIRECT_BYTES) this.#put(part);
-      else {
+      const part = piece.subarray(at, at + Math.max(length, DIRECT_BYTES));
+      if (length >= DIRECT_BYTES) {
         this.#visitor.data(part, offset);
         scanner.skip(part.length);
-      }
+      } else this.#put(part);
       at += part.length;
     }
   }

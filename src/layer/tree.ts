@@ -236,11 +236,6 @@ export class Tree {
     return this.#directories.attributes();
   }
 
-  /** Whether that is one of {@linkcode directories}. */
-  hasDirectory(path: string): boolean {
-    return this.#directories.has(path);
-  }
-
   /**
    * Takes over what another tree has made, to a path where nothing is. Attributes of directories
    * come by {@linkcode adoptDirectory}.

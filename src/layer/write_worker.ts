@@ -74,9 +74,13 @@ function isKnown(error: unknown): boolean {
 function skip({ board, readers }: TreeSetting): void {
   const layer = board.head;
   try {
-    board.wait(BELL.write, () => readers.some((reader) => reader.stream?.layer === layer));
+    let reader: RingReader | undefined;
+    board.wait(BELL.write, () => {
+      reader = readers.find(({ stream }) => stream?.layer === layer);
+      return reader !== undefined;
+    });
     board.advance();
-    readers.find((reader) => reader.stream?.layer === layer)?.finish();
+    reader?.finish();
   } catch (error) {
     // A tree may still be asked for, and is told that; this thread must live until then.
     if (!isInterruption(error)) throw error;

@@ -4,11 +4,10 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { randomBytes } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import type { DigestEngine } from "../../src/core/hasher.ts";
-import { LayerfsError } from "../../src/errors.ts";
 import { applyLayers } from "../../src/layer/apply_layers.ts";
 import type { LayerSource } from "../../src/layer/layer_source.ts";
 import type { ProgressEvent } from "../../src/layer/progress.ts";
-import { NO_TRAITS } from "../../src/layer/traits.ts";
+import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
 import type { Digest } from "../../src/oci/digest.ts";
 import { digestOf, WRONG_DIGEST } from "../fixtures/image.ts";
 import {
@@ -22,29 +21,12 @@ import {
   whiteout,
 } from "../fixtures/tar.ts";
 import { describe, IS_ROOT } from "../fixtures/tree.ts";
+import { errorOf, type Place, withPlace } from "./place.ts";
 
 const MIB = 1024 * 1024;
 
 /** Bytes that do not compress: so the blobs are large enough to be unpacked side by side. */
 const bulk = (mebibytes: number) => new Uint8Array(randomBytes(mebibytes * MIB));
-
-interface Place {
-  readonly root: string;
-  readonly scratch: string;
-  readonly blobs: string;
-}
-
-/** Gives `use` an empty root, a scratch directory, and one for blobs. */
-async function withPlace(use: (place: Place) => Promise<void>): Promise<void> {
-  const top = await Deno.makeTempDir({ prefix: "layerfs-apart-" });
-  const place = { root: `${top}/root`, scratch: `${top}/scratch`, blobs: `${top}/blobs` };
-  for (const directory of Object.values(place)) Deno.mkdirSync(directory);
-  try {
-    await use(place);
-  } finally {
-    await Deno.remove(top, { recursive: true });
-  }
-}
 
 type Members = readonly Uint8Array[];
 
@@ -80,17 +62,6 @@ async function apply(
   assertEquals(result.layers.length, layers.length);
   assertEquals([...Deno.readDirSync(scratch)], []);
   return events;
-}
-
-/** What is thrown when layers are applied. */
-async function errorOf(place: Place, layers: readonly LayerSource[]): Promise<LayerfsError> {
-  try {
-    await apply(place, layers);
-  } catch (error) {
-    assert(error instanceof LayerfsError, (error as Error).stack);
-    return error;
-  }
-  throw new TypeError("nothing was thrown");
 }
 
 /** Layers of an image, the base first. The bulk keeps the threads at it for a while. */
@@ -133,7 +104,7 @@ async function inTurn(layers: readonly LayerSource[]) {
   let tree: unknown;
   await withPlace(async (place) => {
     const job = { ...place, engine: "native" as const, asRoot: IS_ROOT };
-    let { traits } = { traits: NO_TRAITS };
+    let traits: Traits = NO_TRAITS;
     for (const layer of layers) {
       const result = await applyLayers(
         { ...job, layers: [layer], traits },
@@ -190,7 +161,7 @@ for (const damaged of [0, 1, 3]) {
       const stack = STACK.with(3, [...STACK[3]!, file("etc/a/below", "x")]);
       const layers = stack.map((members) => layerOf(place, members));
       damage(layers[damaged]!);
-      const error = await errorOf(place, layers);
+      const error = await errorOf(apply(place, layers));
       assertEquals(error.code, "digest-mismatch", error.message);
       assertStringIncludes(error.message, `layer ${damaged + 1} of 4`);
     }));
@@ -208,7 +179,7 @@ for (const [name, [wrong, code]] of Object.entries(WRONGS)) {
       // So is the last one, which tells less.
       const stack = STACK.with(3, [...STACK[3]!, file("etc/a/below", "x")]);
       const layers = stack.map((members, i) => layerOf(place, members, i === 2 ? wrong : {}));
-      const error = await errorOf(place, layers);
+      const error = await errorOf(apply(place, layers));
       assertEquals(error.code, code, error.message);
       assertStringIncludes(error.message, "layer 3 of 4");
     }));
@@ -217,7 +188,9 @@ for (const [name, [wrong, code]] of Object.entries(WRONGS)) {
 Deno.test("an entry that is refused is told of as in its turn", () =>
   withPlace(async (place) => {
     const stack = STACK.with(2, [file("etc/a/below", "x"), ...STACK[2]!]);
-    const error = await errorOf(place, stack.map((members) => layerOf(place, members)));
+    const error = await errorOf(
+      apply(place, stack.map((members) => layerOf(place, members))),
+    );
     assertEquals(error.code, "image-invalid");
     assertStringIncludes(error.message, "layer 3 of 4");
     assertStringIncludes(error.message, 'entry "etc/a/below"');
@@ -228,12 +201,6 @@ Deno.test("an abort ends layers that are in the works side by side", () =>
     const abort = new AbortController();
     const layers = STACK.map((members) => layerOf(place, members));
     const onEvent = ({ type }: ProgressEvent) => void (type === "bytes" && abort.abort());
-    try {
-      await apply(place, layers, "wasm", abort.signal, onEvent);
-    } catch (error) {
-      assert(error instanceof LayerfsError, (error as Error).stack);
-      assertEquals(error.code, "interrupted");
-      return;
-    }
-    throw new TypeError("it went on to its end");
+    const error = await errorOf(apply(place, layers, "wasm", abort.signal, onEvent));
+    assertEquals(error.code, "interrupted");
   }));

@@ -10,28 +10,9 @@ import { NO_TRAITS } from "../../src/layer/traits.ts";
 import type { Digest } from "../../src/oci/digest.ts";
 import { digestOf, WRONG_DIGEST } from "../fixtures/image.ts";
 import { dir, file, tarball } from "../fixtures/tar.ts";
+import { errorOf, patiently, type Place, withPlace } from "./place.ts";
 
 const MIB = 1024 * 1024;
-
-/** Longer than any of these tests takes, and shorter than anybody waits. */
-const PATIENCE_MS = 20_000;
-
-interface Place {
-  readonly root: string;
-  readonly scratch: string;
-}
-
-/** Gives `use` an empty root and a scratch directory. */
-async function withPlace(use: (place: Place) => Promise<void>): Promise<void> {
-  const top = await Deno.makeTempDir({ prefix: "layerfs-pipeline-" });
-  const place = { root: `${top}/root`, scratch: `${top}/scratch` };
-  for (const directory of Object.values(place)) Deno.mkdirSync(directory);
-  try {
-    await use(place);
-  } finally {
-    await Deno.remove(top, { recursive: true });
-  }
-}
 
 /** A layer whose blob comes as one piece. */
 function layerOf(tar: Uint8Array, more: Partial<LayerSource> & { blob?: Uint8Array } = {}) {
@@ -64,28 +45,6 @@ function pipelineOf(
 /** The next tree of a pipeline, of one layer. */
 function makeTree(pipeline: LayerPipeline, place: Place) {
   return pipeline.makeTree({ ...place, asRoot: false, traits: NO_TRAITS }, [null]);
-}
-
-/** Waits for `work`; fails where it has not come to its end after a while. */
-async function patiently(work: Promise<unknown>): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new TypeError("it hangs")), PATIENCE_MS);
-  try {
-    await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** What `work` throws; fails where it throws nothing. */
-async function errorOf(work: Promise<unknown>): Promise<LayerfsError> {
-  try {
-    await patiently(work);
-  } catch (error) {
-    assert(error instanceof LayerfsError, (error as Error).stack);
-    return error;
-  }
-  throw new TypeError("nothing was thrown");
 }
 
 /** A layer that is refused at its second entry, with some MiB behind that. */

@@ -123,7 +123,13 @@ Deno.test("cancelling ends every wait, of those who wait already as well", async
   const waits = writer.roomLater().then(() => "went on", (error) => error.code);
   board.cancel();
   assertEquals(await waits, "interrupted");
-  for (const call of [() => reader!.next(1), () => reader!.begun(), () => board.checkCancelled()]) {
+  for (
+    const call of [
+      () => reader!.next(1),
+      () => reader!.waitForStream(),
+      () => board.checkCancelled(),
+    ]
+  ) {
     assertEquals(assertThrows(call, LayerfsError).code, "interrupted");
   }
 });

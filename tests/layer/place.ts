@@ -1,0 +1,52 @@
+/**
+ * Where layers are applied in tests, and how long that may take.
+ *
+ * @module
+ */
+
+import { assert } from "@std/assert";
+import { LayerfsError } from "../../src/errors.ts";
+
+/** Longer than any of these tests takes, and shorter than anybody waits. */
+const PATIENCE_MS = 20_000;
+
+export interface Place {
+  readonly root: string;
+  readonly scratch: string;
+  /** For blobs in files. */
+  readonly blobs: string;
+}
+
+/** Gives `use` an empty root, a scratch directory, and one for blobs. */
+export async function withPlace(use: (place: Place) => Promise<void>): Promise<void> {
+  const top = await Deno.makeTempDir({ prefix: "layerfs-pipeline-" });
+  const place = { root: `${top}/root`, scratch: `${top}/scratch`, blobs: `${top}/blobs` };
+  for (const directory of Object.values(place)) Deno.mkdirSync(directory);
+  try {
+    await use(place);
+  } finally {
+    await Deno.remove(top, { recursive: true });
+  }
+}
+
+/** Waits for `work`; fails where it has not come to its end after a while. */
+export async function patiently(work: Promise<unknown>): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new TypeError("it hangs")), PATIENCE_MS);
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What `work` throws; fails where it throws nothing. */
+export async function errorOf(work: Promise<unknown>): Promise<LayerfsError> {
+  try {
+    await patiently(work);
+  } catch (error) {
+    assert(error instanceof LayerfsError, (error as Error).stack);
+    return error;
+  }
+  throw new TypeError("nothing was thrown");
+}
