@@ -49,13 +49,6 @@ declare module "@std/encoding/hex" {
   export function decodeHex(src: string): Uint8Array<ArrayBuffer>;
 }
 
-declare module "@std/fmt/bytes" {
-  export function format(
-    num: number,
-    options?: { binary?: boolean; minimumFractionDigits?: number; maximumFractionDigits?: number },
-  ): string;
-}
-
 declare module "@std/text/closest-string" {
   export function closestString(
     givenWord: string,

@@ -180,15 +180,18 @@ export class LayerApplier implements TarVisitor {
   }
 
   #directory(place: Place, attributes: Attributes): void {
-    const stat = this.#tree.stat(place.path);
-    if (!stat?.isDirectory()) {
-      if (stat !== null) {
-        this.#needLower("a directory in the place of what it has had itself");
-        this.#remove(place, stat);
-      }
-      this.#tree.makeDirectory(place.path);
-    }
+    if (!this.#tree.hasDirectory(place.path)) this.#ensureDirectory(place);
     this.#tree.setDirectoryAttributes(place.path, attributes);
+  }
+
+  #ensureDirectory(place: Place): void {
+    const stat = this.#occupant(place);
+    if (stat?.isDirectory()) return;
+    if (stat !== null) {
+      this.#needLower("a directory in the place of what it has had itself");
+      this.#remove(place, stat);
+    }
+    this.#tree.makeDirectory(place.path);
   }
 
   #file(place: Place, entry: TarEntry, attributes: Attributes): void {
@@ -281,9 +284,13 @@ export class LayerApplier implements TarVisitor {
 
   /** Removes what is in the way of anything but a directory. */
   #makeRoom(place: Place): void {
-    if (!this.#isOwn && !this.#tree.mayHaveOther(place)) return;
-    const stat = this.#tree.stat(place.path);
+    const stat = this.#occupant(place);
     if (stat !== null) this.#remove(place, stat);
+  }
+
+  /** What is at `place` already, of the layers below or of this one; null for nothing. */
+  #occupant(place: Place): fs.Stats | null {
+    return this.#isOwn || this.#tree.mayHaveOther(place) ? this.#tree.stat(place.path) : null;
   }
 
   #remove(place: Place, stat: fs.Stats): void {

@@ -48,6 +48,7 @@ function checkIndependence(tree: Tree, notes: ApartNotes, directories: Directori
   /** Directories that take the place of something else, or of nothing. */
   const fresh = new Set<string>();
   for (const [path, attributes] of directories) {
+    if (tree.hasDirectory(path)) continue;
     const stat = fresh.has(parentOf(path)) ? null : tree.stat(path);
     if (stat?.isDirectory()) continue;
     const isImplied = attributes === IMPLIED_DIRECTORY || notes.late.has(path);
@@ -101,6 +102,7 @@ class Merger {
 
   #put(parent: string, name: string, isDirectory: boolean): void {
     const path = joinRelative(parent, name);
+    if (isDirectory && this.#tree.hasDirectory(path)) return this.#merge(path);
     const stat = this.#tree.mayHaveOther({ parent, name, path }) ? this.#tree.stat(path) : null;
     if (isDirectory && stat?.isDirectory()) return this.#merge(path);
     if (stat !== null) this.#tree.remove(path, stat);

@@ -14,7 +14,14 @@
  */
 
 import fs from "node:fs";
-import { encodeHeader, endOfArchive, padding, type TarHeader } from "../tar/header.ts";
+import {
+  encodeHeader,
+  endOfArchive,
+  paddedSize,
+  putHeader,
+  type TarHeader,
+} from "../tar/header.ts";
+import { BLOCK_SIZE } from "../tar/ustar_block.ts";
 import type { Attributes } from "./attributes.ts";
 import type { Extractor } from "./extractor.ts";
 import { parentOf } from "./root_path.ts";
@@ -114,7 +121,7 @@ export class TarSpool {
     const writable = isShut ? mode | OWNER_WRITE : mode;
     this.#add({ type: "file", path, size, ...attributes, mode: writable }, path);
     this.#files.add(path);
-    const padded = size + padding(size).length;
+    const padded = paddedSize(size);
     if (padded > BUFFER_BYTES) return this.#reserve(padded);
     if (this.#fill + padded > BUFFER_BYTES) this.#drain();
     const start = this.#fill;
@@ -149,16 +156,23 @@ export class TarSpool {
 
   #add(header: TarHeader, path: string): void {
     if (this.#position + this.#fill >= SPOOL_BYTES) this.extract();
-    const bytes = encodeHeader(header);
-    if (this.#fill + bytes.length > BUFFER_BYTES) this.#drain();
-    if (bytes.length > BUFFER_BYTES) this.#write(bytes);
-    else {
-      this.#buffer.set(bytes, this.#fill);
-      this.#fill += bytes.length;
-    }
+    this.#putHeader(header);
     if (header.xattrs) this.#hasXattrs = true;
     this.#paths.add(path);
     for (let at = parentOf(path); !this.#parents.has(at); at = parentOf(at)) this.#parents.add(at);
+  }
+
+  #putHeader(header: TarHeader): void {
+    if (this.#fill + BLOCK_SIZE > BUFFER_BYTES) this.#drain();
+    if (putHeader(this.#buffer.subarray(this.#fill, this.#fill + BLOCK_SIZE), header)) {
+      this.#fill += BLOCK_SIZE;
+      return;
+    }
+    const bytes = encodeHeader(header);
+    if (this.#fill + bytes.length > BUFFER_BYTES) this.#drain();
+    if (bytes.length > BUFFER_BYTES) return this.#write(bytes);
+    this.#buffer.set(bytes, this.#fill);
+    this.#fill += bytes.length;
   }
 
   /** Room for the content of a large file behind what was added. */

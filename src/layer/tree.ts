@@ -138,6 +138,7 @@ export class Tree {
    */
   place(path: string): Place {
     const named = parentOf(path);
+    if (this.hasDirectory(named)) return { parent: named, name: nameOf(path), path };
     let parent = this.#resolved.get(named);
     if (parent === undefined) {
       parent = this.#resolve(named, {
@@ -160,6 +161,7 @@ export class Tree {
 
   /** The real directory that `path` names, every symlink followed, or null. Makes nothing. */
   findDirectory(path: string): string | null {
+    if (this.hasDirectory(path)) return path;
     const absent = (): never => {
       throw new Absent();
     };
@@ -188,6 +190,11 @@ export class Tree {
       notDirectory: walk.notDirectory,
       linkTarget: (link) => this.rawNames.linkTarget(link),
     });
+  }
+
+  /** Whether a real directory is known to be at `path`: false where nobody has looked. */
+  hasDirectory(path: string): boolean {
+    return this.#directories.has(path);
   }
 
   /** lstat(2) of a real path, or null. */
@@ -316,6 +323,11 @@ export class Tree {
 
 /** The place of the last component of `path` in the real directory `parent`. */
 function placeIn(parent: string, path: string): Place {
-  const name = path.slice(path.lastIndexOf("/") + 1);
+  const name = nameOf(path);
   return { parent, name, path: joinRelative(parent, name) };
+}
+
+/** The last component of `path`. */
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }

@@ -14,7 +14,7 @@ import { type TarEntry, TarScanner } from "../core/tar_scanner.ts";
 import { LayerfsError } from "../errors.ts";
 import { MAX_ARCHIVE_MEMBERS, MAX_PAX_BYTES } from "../limits.ts";
 import { storageError } from "../system_error.ts";
-import { BLOCK_SIZE } from "../tar/header.ts";
+import { BLOCK_SIZE } from "../tar/ustar_block.ts";
 import { readAt } from "./document.ts";
 import { fileFormat, formatAdvice } from "./file_format.ts";
 import type { LayoutFiles } from "./layout_files.ts";

@@ -6,7 +6,7 @@
 
 import { TarScanner } from "../core/tar_scanner.ts";
 import { LayerfsError } from "../errors.ts";
-import { BLOCK_SIZE } from "../tar/header.ts";
+import { BLOCK_SIZE } from "../tar/ustar_block.ts";
 import { readAt } from "./document.ts";
 
 /** A tar archive, or what it is compressed with; "unknown" is none of these. */

@@ -20,6 +20,16 @@
 import { LayerfsError } from "../errors.ts";
 import { MAX_PAX_BYTES } from "../limits.ts";
 import { encodeRecords, type PaxRecord, paxTime, type TarTime, xattrKey } from "./pax_records.ts";
+import {
+  beginBlock,
+  BLOCK_SIZE,
+  NAME_LENGTH,
+  NUMBER,
+  putNumber,
+  putPath,
+  putShortPath,
+  seal,
+} from "./ustar_block.ts";
 
 export type { TarTime };
 
@@ -63,9 +73,6 @@ export interface TarHeader {
   readonly xattrs?: ReadonlyMap<string, Uint8Array> | null;
 }
 
-/** Bytes of a tar block: headers are one block, content is filled up to whole ones. */
-export const BLOCK_SIZE = 512;
-
 /** The type flag of each type of entry, as the header has it. */
 export const TYPE_FLAGS: Readonly<Record<TarEntryType, string>> = {
   file: "0",
@@ -83,19 +90,12 @@ const MAX_OCTAL_11 = 0o77777777777;
 /** Largest uid and gid of Linux, (uid_t)-1 included so that whatever was read can be written. */
 const MAX_ID = 0xffffffff;
 
-const NAME_LENGTH = 100;
-const PREFIX_LENGTH = 155;
 const OWNER_LENGTH = 32;
 /** Name of every pax header: nothing in it depends on the process or on the entry. */
 const PAX_NAME = "././@PaxHeader";
 const SLASH = 0x2f;
-const SPACE = 0x20;
-const ZERO = 0x30;
 
 const encoder = new TextEncoder();
-
-/** Magic and version of a ustar header. */
-const MAGIC = encoder.encode("ustar\u000000");
 
 /**
  * The header blocks of `entry`: 512 bytes, with a pax extended header before them where ustar
@@ -107,32 +107,52 @@ const MAGIC = encoder.encode("ustar\u000000");
  * @throws {LayerfsError} `unsupported` for a value that no tar header can carry
  */
 export function encodeHeader(entry: TarHeader): Uint8Array<ArrayBuffer> {
+  const block = new Uint8Array(BLOCK_SIZE);
+  const records = fillBlock(block, entry);
+  return records.length === 0 ? block : withRecords(records, block, entry.path);
+}
+
+/**
+ * Writes the header of `entry` into `block`, which has 512 bytes, whatever they were.
+ *
+ * @returns false where one block cannot hold it; then what is in the block is of no use
+ * @throws {LayerfsError} as {@linkcode encodeHeader}
+ */
+export function putHeader(block: Uint8Array, entry: TarHeader): boolean {
+  return fillBlock(block, entry).length === 0;
+}
+
+/** Writes a ustar header. @returns what it cannot hold */
+function fillBlock(block: Uint8Array, entry: TarHeader): PaxRecord[] {
   checkRanges(entry);
   const records: PaxRecord[] = [];
-  const block = new Uint8Array(BLOCK_SIZE);
-  putPath(block, entryPath(entry), records);
-  putLinkPath(block, entry, records);
+  beginBlock(block);
+  addPath(block, entry, records);
+  addLinkPath(block, entry, records);
   const size = entry.type === "file" ? entry.size ?? 0 : 0;
-  putNumber(block, 100, 8, entry.mode);
-  putNumber(block, 124, 12, orRecord("size", size, MAX_OCTAL_11, records));
-  putNumber(block, 108, 8, orRecord("uid", entry.uid ?? 0, MAX_OCTAL_7, records));
-  putNumber(block, 116, 8, orRecord("gid", entry.gid ?? 0, MAX_OCTAL_7, records));
-  putTime(block, entry.mtime ?? { seconds: 0, nanoseconds: 0 }, records);
-  putOwner(block, 265, "uname", entry.uname ?? "", records);
-  putOwner(block, 297, "gname", entry.gname ?? "", records);
+  putNumber(block, NUMBER.mode, entry.mode);
+  putNumber(block, NUMBER.size, orRecord("size", size, MAX_OCTAL_11, records));
+  putNumber(block, NUMBER.uid, orRecord("uid", entry.uid ?? 0, MAX_OCTAL_7, records));
+  putNumber(block, NUMBER.gid, orRecord("gid", entry.gid ?? 0, MAX_OCTAL_7, records));
+  addTime(block, entry.mtime ?? { seconds: 0, nanoseconds: 0 }, records);
+  addOwner(block, 265, "uname", entry.uname ?? "", records);
+  addOwner(block, 297, "gname", entry.gname ?? "", records);
   const device = entry.type === "character" || entry.type === "block";
-  putNumber(block, 329, 8, device ? entry.major ?? 0 : 0);
-  putNumber(block, 337, 8, device ? entry.minor ?? 0 : 0);
+  putNumber(block, NUMBER.major, device ? entry.major ?? 0 : 0);
+  putNumber(block, NUMBER.minor, device ? entry.minor ?? 0 : 0);
   addXattrs(entry.xattrs ?? null, records);
   seal(block, TYPE_FLAGS[entry.type]);
-  if (records.length === 0) return block;
-  return withRecords(records, block, entry.path);
+  return records;
 }
 
 /** The zero bytes that fill `size` bytes of content up to whole blocks: 0 to 511 of them. */
 export function padding(size: number): Uint8Array<ArrayBuffer> {
-  const rest = size % BLOCK_SIZE;
-  return new Uint8Array(rest === 0 ? 0 : BLOCK_SIZE - rest);
+  return new Uint8Array(paddedSize(size) - size);
+}
+
+/** Bytes that `size` bytes of content take with their {@linkcode padding}. */
+export function paddedSize(size: number): number {
+  return Math.ceil(size / BLOCK_SIZE) * BLOCK_SIZE;
 }
 
 /** The two zero blocks that end an archive. */
@@ -166,25 +186,31 @@ function describe(path: string | Uint8Array): string {
   return `"${typeof path === "string" ? path : new TextDecoder().decode(path)}"`;
 }
 
+function checkRange(entry: TarHeader, what: string, value: number, max: number): void {
+  if (!Number.isSafeInteger(value) || value < 0 || value > max) throw refuse(entry, what, value);
+}
+
+function checkName(entry: TarHeader, name: string | Uint8Array | undefined): void {
+  const hasNul = typeof name === "string" ? name.includes("\0") : name?.includes(0);
+  if (hasNul) throw refuse(entry, "a name with a NUL byte", describe(name!));
+}
+
 function checkRanges(entry: TarHeader): void {
   const { mode, uid = 0, gid = 0, size = 0, mtime, major = 0, minor = 0 } = entry;
-  const within = (what: string, value: number, max: number) => {
-    if (!Number.isSafeInteger(value) || value < 0 || value > max) throw refuse(entry, what, value);
-  };
-  within("mode", mode, 0o7777);
-  within("uid", uid, MAX_ID);
-  within("gid", gid, MAX_ID);
-  within("size", size, Number.MAX_SAFE_INTEGER);
-  within("device major number", major, MAX_OCTAL_7);
-  within("device minor number", minor, MAX_OCTAL_7);
+  checkRange(entry, "mode", mode, 0o7777);
+  checkRange(entry, "uid", uid, MAX_ID);
+  checkRange(entry, "gid", gid, MAX_ID);
+  checkRange(entry, "size", size, Number.MAX_SAFE_INTEGER);
+  checkRange(entry, "device major number", major, MAX_OCTAL_7);
+  checkRange(entry, "device minor number", minor, MAX_OCTAL_7);
   if (mtime !== undefined) {
-    within("mtime in seconds", Math.abs(mtime.seconds), Number.MAX_SAFE_INTEGER);
-    within("mtime in nanoseconds", mtime.nanoseconds, 999_999_999);
+    checkRange(entry, "mtime in seconds", Math.abs(mtime.seconds), Number.MAX_SAFE_INTEGER);
+    checkRange(entry, "mtime in nanoseconds", mtime.nanoseconds, 999_999_999);
   }
-  for (const name of [entry.path, entry.linkPath, entry.uname, entry.gname]) {
-    const hasNul = typeof name === "string" ? name.includes("\0") : name?.includes(0);
-    if (hasNul) throw refuse(entry, "a name with a NUL byte", describe(name!));
-  }
+  checkName(entry, entry.path);
+  checkName(entry, entry.linkPath);
+  checkName(entry, entry.uname);
+  checkName(entry, entry.gname);
   if ((entry.type === "symlink" || entry.type === "hardlink") !== (entry.linkPath !== undefined)) {
     throw refuse(entry, "the link target of this entry type", entry.linkPath ? "set" : "absent");
   }
@@ -197,21 +223,13 @@ function orRecord(key: string, value: number, max: number, records: PaxRecord[])
   return 0;
 }
 
-/** `length - 1` octal digits, and the NUL that is there already. */
-function putNumber(block: Uint8Array, offset: number, length: number, value: number): void {
-  for (let at = offset + length - 2, rest = value; at >= offset; at--) {
-    block[at] = ZERO + rest % 8;
-    rest = Math.floor(rest / 8);
-  }
-}
-
-function putTime(block: Uint8Array, time: TarTime, records: PaxRecord[]): void {
+function addTime(block: Uint8Array, time: TarTime, records: PaxRecord[]): void {
   const whole = time.seconds >= 0 && time.seconds <= MAX_OCTAL_11;
   if (!whole || time.nanoseconds !== 0) records.push(["mtime", paxTime(time)]);
-  putNumber(block, 136, 12, whole ? time.seconds : 0);
+  putNumber(block, NUMBER.mtime, whole ? time.seconds : 0);
 }
 
-function putOwner(
+function addOwner(
   block: Uint8Array,
   offset: number,
   key: string,
@@ -225,37 +243,23 @@ function putOwner(
   records.push([key, bytes]);
 }
 
-function putPath(block: Uint8Array, path: Uint8Array, records: PaxRecord[]): void {
-  const split = splitPath(path);
+function addPath(block: Uint8Array, entry: TarHeader, records: PaxRecord[]): void {
+  const { type, path } = entry;
+  if (typeof path === "string" && type !== "directory" && putShortPath(block, path)) return;
+  const bytes = entryPath(entry);
   // POSIX: names of a ustar header are ASCII. Other encodings than UTF-8 can stand nowhere else.
-  if (split !== null && (isAscii(path) || !isUtf8(path))) {
-    block.set(split.name, 0);
-    block.set(split.prefix, 345);
-    return;
-  }
-  records.push(["path", path]);
-  block.set(path.subarray(0, NAME_LENGTH), 0);
+  if ((isAscii(bytes) || !isUtf8(bytes)) && putPath(block, bytes)) return;
+  records.push(["path", bytes]);
+  block.set(bytes.subarray(0, NAME_LENGTH), 0);
 }
 
-function putLinkPath(block: Uint8Array, entry: TarHeader, records: PaxRecord[]): void {
+function addLinkPath(block: Uint8Array, entry: TarHeader, records: PaxRecord[]): void {
   if (entry.linkPath === undefined) return;
   const target = toBytes(entry.linkPath);
   block.set(target.subarray(0, NAME_LENGTH), 157);
   if (target.length > NAME_LENGTH || (!isAscii(target) && isUtf8(target))) {
     records.push(["linkpath", target]);
   }
-}
-
-/** The path as the name and prefix fields, or null where no slash divides it so that both fit. */
-function splitPath(path: Uint8Array): { prefix: Uint8Array; name: Uint8Array } | null {
-  if (path.length <= NAME_LENGTH) return { prefix: new Uint8Array(0), name: path };
-  // The name must not be empty, so a directory's last slash does not divide.
-  for (let at = path.length - NAME_LENGTH - 1; at <= PREFIX_LENGTH; at++) {
-    if (path[at] === SLASH && at > 0 && at < path.length - 1) {
-      return { prefix: path.subarray(0, at), name: path.subarray(at + 1) };
-    }
-  }
-  return null;
 }
 
 function addXattrs(xattrs: ReadonlyMap<string, Uint8Array> | null, records: PaxRecord[]): void {
@@ -279,17 +283,6 @@ function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-/** Puts what every header has: type, magic, version and checksum. */
-function seal(block: Uint8Array, typeFlag: string): void {
-  block[156] = typeFlag.charCodeAt(0);
-  block.set(MAGIC, 257);
-  // The sum is over the block with spaces in its place; the last one stays.
-  let sum = 8 * SPACE;
-  for (let at = 0; at < BLOCK_SIZE; at++) sum += block[at]!;
-  putNumber(block, 148, 7, sum);
-  block[155] = SPACE;
-}
-
 /** The pax header block, its records filled up to whole blocks, then the entry's own header. */
 function withRecords(
   records: PaxRecord[],
@@ -308,14 +301,10 @@ function withRecords(
     );
   }
   const block = new Uint8Array(BLOCK_SIZE);
+  beginBlock(block);
   encoder.encodeInto(PAX_NAME, block);
-  putNumber(block, 100, 8, 0o644);
-  putNumber(block, 108, 8, 0);
-  putNumber(block, 116, 8, 0);
-  putNumber(block, 124, 12, body.length);
-  putNumber(block, 136, 12, 0);
-  putNumber(block, 329, 8, 0);
-  putNumber(block, 337, 8, 0);
+  putNumber(block, NUMBER.mode, 0o644);
+  putNumber(block, NUMBER.size, body.length);
   seal(block, "x");
   const bodyEnd = BLOCK_SIZE + body.length;
   const headerStart = bodyEnd + padding(body.length).length;

@@ -2,11 +2,13 @@ import { assertEquals } from "@std/assert";
 import { createStyle, formatBytes, formatClock, formatDuration } from "../../src/cli/style.ts";
 
 Deno.test("sizes have the unit that suits them", () => {
-  assertEquals([0, 999, 1000, 1_234_567, 610_000_000].map(formatBytes), [
+  assertEquals([0, 999, 1000, 1_234_567, 999_949_999, 999_950_000, 610_000_000].map(formatBytes), [
     "0 B",
     "999 B",
     "1 kB",
     "1.2 MB",
+    "999.9 MB",
+    "1 GB",
     "610 MB",
   ]);
 });
