@@ -19,7 +19,8 @@ import {
 } from "./attributes.ts";
 import { ExtractionFailed } from "./extractor.ts";
 import { recordOwner } from "./rootless.ts";
-import { type ContentWriter, SMALL_FILE_BYTES } from "./tar_spool.ts";
+import type { ContentWriter } from "./spool_file.ts";
+import { SMALL_FILE_BYTES } from "./tar_spool.ts";
 import type { Place, Tree } from "./tree.ts";
 import { hide, hideChildren } from "./whiteout.ts";
 import { writeAll } from "./write_all.ts";
@@ -233,7 +234,9 @@ export class LayerApplier implements TarVisitor {
     if (!plain) return this.#tree.spool.addNode(header(place, entry, attributes));
     const absolute = this.#tree.absolute(place.path);
     fs.symlinkSync(entry.linkPath, absolute);
-    if (this.#tree.asRoot) fs.lchownSync(absolute, attributes.uid, attributes.gid);
+    if (this.#tree.asRoot && !this.#tree.newFiles.belongTo(attributes)) {
+      fs.lchownSync(absolute, attributes.uid, attributes.gid);
+    }
     fs.lutimesSync(absolute, attributes.mtime.seconds, attributes.mtime.seconds);
   }
 

@@ -22,6 +22,12 @@ const LENGTH = 2;
 /** More complaints than anybody reads. */
 const TEXT_BYTES = 64 * 1024;
 
+/**
+ * Bytes that it reads at once, and so the most that it writes at once: with its own 10 KiB, it makes
+ * a sixth of its calls more.
+ */
+const RECORD_BYTES = 256 * 1024;
+
 /** What its messages begin with: Deno starts a program by its full path. */
 const PROGRAM_NAME = /^(?:\/\S*\/)?tar: /;
 
@@ -36,8 +42,8 @@ export interface Spool {
   readonly layer: number;
   /** Absolute path of the tree. */
   readonly root: string;
-  /** Whether owners are set. */
-  readonly asRoot: boolean;
+  /** Whether owners are set: without, files are whose they are when they are made. */
+  readonly setsOwner: boolean;
   readonly hasXattrs: boolean;
 }
 
@@ -163,15 +169,16 @@ async function extractSpool(spool: Spool, signal: AbortSignal): Promise<string[]
  * What tar is told. It runs in the tree's root: in `--directory` it takes a backslash for an escape,
  * and a colon in the name of an archive for that of a host, unless it is told otherwise.
  */
-export function extractArguments({ spool, asRoot, hasXattrs }: Spool): string[] {
+export function extractArguments({ spool, setsOwner, hasXattrs }: Spool): string[] {
   return [
     "--extract",
     "--force-local",
     `--file=${spool}`,
+    `--record-size=${RECORD_BYTES}`,
     "--preserve-permissions",
     "--numeric-owner",
     "--warning=no-unknown-keyword", // hdrcharset, which it obeys all the same
-    asRoot ? "--same-owner" : "--no-same-owner",
+    setsOwner ? "--same-owner" : "--no-same-owner",
     ...(hasXattrs ? ["--xattrs", "--xattrs-include=*"] : []),
   ];
 }

@@ -109,10 +109,19 @@ export interface WriteSetup {
   readonly isApart: boolean;
 }
 
+/** A tree that it is to make. */
+export interface TreeRequest {
+  readonly job: TreeJob;
+  /** Whether no directory gives what is made in it a default access control list. */
+  readonly isPlain: boolean;
+  /** The base first. */
+  readonly layers: readonly WriteLayer[];
+}
+
 /** What that thread is to do next: a tree of the next layers, or to leave the next one out. */
 export type WriteRequest =
   | ({ readonly type: "begin" } & WriteSetup)
-  | { readonly type: "tree"; readonly job: TreeJob; readonly layers: readonly WriteLayer[] }
+  | ({ readonly type: "tree" } & TreeRequest)
   | { readonly type: "skip" };
 
 /** A tree that is made. */

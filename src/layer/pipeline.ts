@@ -36,6 +36,7 @@ import {
   type WriteMessage,
   type WriteRequest,
 } from "./messages.ts";
+import { mayHaveDefaultAcl } from "./new_files.ts";
 import type { ProgressListener } from "./progress.ts";
 import { createRing, type SharedRing } from "./ring.ts";
 import { StreamPump } from "./stream_pump.ts";
@@ -53,8 +54,8 @@ const RINGS_APART = 3;
 const APART_BYTES = 256 * 1024;
 
 /**
- * Bytes of blobs from which on a thread of their own computes the diffIDs: below, it takes longer to
- * start than it saves (measured).
+ * Bytes of blobs from which on a thread of their own computes the diffIDs, and tar is asked about
+ * access control lists: below, that takes longer than it saves (measured).
  */
 const LARGE_BYTES = 4 * 1024 * 1024;
 
@@ -110,8 +111,7 @@ export class LayerPipeline implements AsyncDisposable {
     this.#options = options;
     this.#board = Board.create(layers.length);
     this.#pump = new StreamPump(this.#board);
-    const bytes = layers.reduce((sum, { content }) => sum + content.length, 0);
-    const isLarge = bytes >= LARGE_BYTES;
+    const isLarge = bytesOf(layers) >= LARGE_BYTES;
     const isApart = isLarge && options.isOneTree === true && canBeApart(layers);
     const { inflate, digest, write } = BELL;
     const readers = isLarge ? [write, digest] : [write];
@@ -145,7 +145,8 @@ export class LayerPipeline implements AsyncDisposable {
       return { skeleton, hasDigest: digest !== null || diffId !== null };
     });
     this.#tree = pending();
-    this.#writer.postMessage({ type: "tree", job, layers } satisfies WriteRequest);
+    const isPlain = await this.#isPlain(job, this.#layers.slice(first, this.#next));
+    this.#writer.postMessage({ type: "tree", job, isPlain, layers } satisfies WriteRequest);
     const outcome = await this.#tree.promise;
     // Whoever is told that the work has ended may take the tree away.
     await this.#extraction.idle;
@@ -159,6 +160,12 @@ export class LayerPipeline implements AsyncDisposable {
       throw await this.#outcomes.diagnose(first + layer, error);
     }
     return { ...outcome.result, layers: await this.#outcomes.verified(first, this.#next) };
+  }
+
+  /** Whether new files may be plain (see new_files.ts), where it is worth the question. */
+  async #isPlain({ asRoot, root, scratch }: TreeJob, layers: readonly LayerSource[]) {
+    if (!asRoot || bytesOf(layers) < LARGE_BYTES) return false;
+    return !await mayHaveDefaultAcl([root, scratch], this.#options.signal);
   }
 
   /** Leaves the next layer out: somebody else has applied it. */
@@ -287,6 +294,11 @@ export class LayerPipeline implements AsyncDisposable {
       if (worker === this.#writer) this.#tree?.resolve({ type: "failed", layer: 0, error: null });
     };
   }
+}
+
+/** Bytes of the blobs of some layers. */
+function bytesOf(layers: readonly LayerSource[]): number {
+  return layers.reduce((sum, { content }) => sum + content.length, 0);
 }
 
 /** Whether layers can be read twice, and one that the tree does not begin with is worth it. */

@@ -14,68 +14,63 @@
  */
 
 import fs from "node:fs";
-import {
-  encodeHeader,
-  endOfArchive,
-  paddedSize,
-  putHeader,
-  type TarHeader,
-} from "../tar/header.ts";
-import { BLOCK_SIZE } from "../tar/ustar_block.ts";
+import type { TarHeader } from "../tar/header.ts";
 import type { Attributes } from "./attributes.ts";
 import type { Extractor } from "./extractor.ts";
+import type { NewFiles } from "./new_files.ts";
 import { parentOf } from "./root_path.ts";
-import { writeAll } from "./write_all.ts";
-
-const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+import { type ContentWriter, SpoolFile } from "./spool_file.ts";
 
 const OWNER_WRITE = 0o200;
 
 /** Files up to this size are tar's: beyond, copying the content twice costs more than Deno's calls. */
 export const SMALL_FILE_BYTES = 64 * 1024;
 
-/** Bytes that are written to the spool at once. */
+/** Bytes that are written to a spool at once: to that of most files, and to that of the others. */
 const BUFFER_BYTES = 1024 * 1024;
+const OTHER_BUFFER_BYTES = 128 * 1024;
 
 /** Bytes of a spool from which on it is extracted, so that tar works beside us. */
 const SPOOL_BYTES = 16 * 1024 * 1024;
 
-/** Takes a piece of a file's content at an offset of the file. */
-export type ContentWriter = (bytes: Uint8Array, fileOffset: number) => void;
+/** The tree that a spool is for. */
+export interface SpoolPlace {
+  readonly root: string;
+  /** A directory of our own on any filesystem, for the spool files. */
+  readonly scratch: string;
+  /** Whether owners can be set. */
+  readonly asRoot: boolean;
+  readonly newFiles: NewFiles;
+  /** The number of the first layer. */
+  readonly first: number;
+}
 
 export class TarSpool {
-  readonly #root: string;
-  readonly #scratch: string;
-  readonly #asRoot: boolean;
+  readonly #place: SpoolPlace;
   readonly #extractor: Extractor;
-  /** Paths that wait, those of files among them, and all directories above them. */
+  /** What is as it is made, and what tar must give its owner. */
+  readonly #plain: SpoolFile;
+  readonly #others: SpoolFile;
+  /** Paths that wait, and all directories above them. */
   readonly #paths = new Set<string>();
-  readonly #files = new Set<string>();
   readonly #parents = new Set<string>();
+  /** Those of files, and where these wait. */
+  readonly #files = new Map<string, SpoolFile>();
   /** Modes to be set after tar: without write permission, an owner cannot set an xattr either. */
   readonly #modes = new Map<string, number>();
-  readonly #buffer = new Uint8Array(BUFFER_BYTES);
-  #fill = 0;
   #spools = 0;
-  #fd: number | null = null;
-  /** Bytes of the spool file. */
-  #position = 0;
-  #hasXattrs = false;
   /** The layer in hand, from 0. */
   #layer: number;
   /** What could not be kept, for people to read. */
   readonly warnings: string[] = [];
 
-  /**
-   * @param scratch a directory of our own on any filesystem, for the spool files
-   * @param first the number of the first layer
-   */
-  constructor(root: string, scratch: string, asRoot: boolean, extractor: Extractor, first = 0) {
-    this.#root = root;
-    this.#scratch = scratch;
-    this.#asRoot = asRoot;
+  constructor(place: SpoolPlace, extractor: Extractor) {
+    this.#place = place;
     this.#extractor = extractor;
-    this.#layer = first - 1;
+    this.#layer = place.first - 1;
+    const newPath = () => `${place.scratch}/spool-${this.#spools++}.tar`;
+    this.#plain = new SpoolFile(newPath, BUFFER_BYTES);
+    this.#others = new SpoolFile(newPath, OTHER_BUFFER_BYTES);
   }
 
   /** Whether `path` itself waits. */
@@ -95,18 +90,21 @@ export class TarSpool {
 
   /** Adds something without content: a device, a FIFO, a symlink. Its path must be free. */
   addNode(header: TarHeader): void {
-    this.#add(header, header.path as string);
+    this.#add(this.#spoolFor(header), header, header.path as string);
   }
 
   /** Adds another name, whose path must be free, of a file that waits at `target`. */
   addLink(path: string, target: string): void {
-    this.#add({ type: "hardlink", path, linkPath: target, mode: 0 }, path);
-    this.#files.add(path);
+    const spool = this.#files.get(target);
+    if (spool === undefined) throw new TypeError(`no file waits at ${target}`);
+    this.#add(spool, { type: "hardlink", path, linkPath: target, mode: 0 }, path);
+    this.#files.set(path, spool);
   }
 
   /** Adds the attributes of a directory that exists. */
   addDirectory(path: string, attributes: Attributes): void {
-    this.#add({ type: "directory", path: path === "" ? "." : path, ...attributes }, path);
+    const header = { type: "directory", path: path === "" ? "." : path, ...attributes } as const;
+    this.#add(this.#others, header, path);
   }
 
   /**
@@ -115,19 +113,14 @@ export class TarSpool {
    * @param size bytes of the whole file
    */
   addFile(path: string, attributes: Attributes, size: number): ContentWriter {
-    const { mode } = attributes;
-    const isShut = !this.#asRoot && attributes.xattrs !== null && (mode & OWNER_WRITE) === 0;
+    const { mode, uid, gid, mtime, xattrs } = attributes;
+    const isShut = !this.#place.asRoot && xattrs !== null && (mode & OWNER_WRITE) === 0;
     if (isShut) this.#modes.set(path, mode);
     const writable = isShut ? mode | OWNER_WRITE : mode;
-    this.#add({ type: "file", path, size, ...attributes, mode: writable }, path);
-    this.#files.add(path);
-    const padded = paddedSize(size);
-    if (padded > BUFFER_BYTES) return this.#reserve(padded);
-    if (this.#fill + padded > BUFFER_BYTES) this.#drain();
-    const start = this.#fill;
-    this.#fill += padded;
-    this.#buffer.fill(0, start, this.#fill);
-    return (bytes, fileOffset) => this.#buffer.set(bytes, start + fileOffset);
+    const spool = this.#spoolFor(attributes);
+    this.#add(spool, { type: "file", path, size, mode: writable, uid, gid, mtime, xattrs }, path);
+    this.#files.set(path, spool);
+    return spool.addContent(size);
   }
 
   /** Says that the next layer begins: what is added belongs to that. */
@@ -144,81 +137,41 @@ export class TarSpool {
     this.#paths.clear();
     this.#files.clear();
     this.#parents.clear();
-    for (const [path, mode] of this.#modes) fs.chmodSync(`${this.#root}/${path}`, mode);
+    for (const [path, mode] of this.#modes) fs.chmodSync(`${this.#place.root}/${path}`, mode);
     this.#modes.clear();
   }
 
   /** Drops what waits. */
   close(): void {
-    if (this.#fd !== null) fs.closeSync(this.#fd);
-    this.#fd = null;
+    this.#plain.close();
+    this.#others.close();
   }
 
-  #add(header: TarHeader, path: string): void {
-    if (this.#position + this.#fill >= SPOOL_BYTES) this.extract();
-    this.#putHeader(header);
-    if (header.xattrs) this.#hasXattrs = true;
+  /** Ends the spools and lets tar begin with them. */
+  extract(): void {
+    for (const spool of [this.#plain, this.#others]) {
+      const finished = spool.finish();
+      if (finished === null) continue;
+      this.#extractor.begin({
+        spool: finished.path,
+        layer: this.#layer,
+        root: this.#place.root,
+        setsOwner: this.#place.asRoot && spool === this.#others,
+        hasXattrs: finished.hasXattrs,
+      });
+    }
+  }
+
+  /** The spool of something that belongs to these. */
+  #spoolFor(owner: { readonly uid?: number; readonly gid?: number }): SpoolFile {
+    const isPlain = !this.#place.asRoot || this.#place.newFiles.belongTo(owner);
+    return isPlain ? this.#plain : this.#others;
+  }
+
+  #add(spool: SpoolFile, header: TarHeader, path: string): void {
+    if (spool.size >= SPOOL_BYTES) this.extract();
+    spool.addHeader(header);
     this.#paths.add(path);
     for (let at = parentOf(path); !this.#parents.has(at); at = parentOf(at)) this.#parents.add(at);
-  }
-
-  #putHeader(header: TarHeader): void {
-    if (this.#fill + BLOCK_SIZE > BUFFER_BYTES) this.#drain();
-    if (putHeader(this.#buffer.subarray(this.#fill, this.#fill + BLOCK_SIZE), header)) {
-      this.#fill += BLOCK_SIZE;
-      return;
-    }
-    const bytes = encodeHeader(header);
-    if (this.#fill + bytes.length > BUFFER_BYTES) this.#drain();
-    if (bytes.length > BUFFER_BYTES) return this.#write(bytes);
-    this.#buffer.set(bytes, this.#fill);
-    this.#fill += bytes.length;
-  }
-
-  /** Room for the content of a large file behind what was added. */
-  #reserve(length: number): ContentWriter {
-    this.#drain();
-    const fd = this.#open();
-    const start = this.#position;
-    this.#position += length;
-    fs.ftruncateSync(fd, this.#position);
-    return (bytes, fileOffset) => writeAll(fd, bytes, start + fileOffset);
-  }
-
-  /** Ends the spool and lets tar begin with it. */
-  extract(): void {
-    if (this.#fd === null && this.#fill === 0) return;
-    this.#drain();
-    this.#write(endOfArchive());
-    this.close();
-    this.#extractor.begin({
-      spool: this.#name(),
-      layer: this.#layer,
-      root: this.#root,
-      asRoot: this.#asRoot,
-      hasXattrs: this.#hasXattrs,
-    });
-    this.#spools++;
-    this.#position = 0;
-    this.#hasXattrs = false;
-  }
-
-  #drain(): void {
-    if (this.#fill > 0) this.#write(this.#buffer.subarray(0, this.#fill));
-    this.#fill = 0;
-  }
-
-  #write(bytes: Uint8Array): void {
-    writeAll(this.#open(), bytes, this.#position);
-    this.#position += bytes.length;
-  }
-
-  #open(): number {
-    this.#fd ??= fs.openSync(this.#name(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-    return this.#fd;
-  }
-
-  #name(): string {
-    return `${this.#scratch}/spool-${this.#spools}.tar`;
   }
 }

@@ -20,6 +20,7 @@ import {
 import { Directories, WORKING_MODE } from "./directories.ts";
 import type { Extractor } from "./extractor.ts";
 import { readLowerTree } from "./lower_tree.ts";
+import { NewFiles } from "./new_files.ts";
 import { RawNames } from "./raw_names.ts";
 import {
   absolutePath,
@@ -52,6 +53,8 @@ export interface Base {
    * that layer, from 0. What needs the others throws {@linkcode NeedsLower}.
    */
   readonly apart?: number;
+  /** Whether no directory gives what is made in it a default access control list. */
+  readonly isPlain?: boolean;
 }
 
 /** Layers that have nothing of {@linkcode Traits}, if there are any. */
@@ -64,6 +67,7 @@ export class Tree {
   readonly root: string;
   /** Whether owners can be set and devices made. */
   readonly asRoot: boolean;
+  readonly newFiles: NewFiles;
   /** Entries that wait for tar. */
   readonly spool: TarSpool;
   /** Paths of devices that were left out. */
@@ -100,7 +104,10 @@ export class Tree {
   ) {
     this.root = root;
     this.asRoot = asRoot;
-    this.spool = new TarSpool(root, scratch, asRoot, extractor, base.apart);
+    const { traits, apart = 0, isPlain = false } = base;
+    this.newFiles = new NewFiles(asRoot && isPlain && !traits.directoryXattrs);
+    const { newFiles } = this;
+    this.spool = new TarSpool({ root, scratch, asRoot, newFiles, first: apart }, extractor);
     this.rawNames = new RawNames(root, scratch);
     this.apart = base.apart === undefined ? null : new ApartNotes();
     this.#directories = new Directories({
@@ -227,7 +234,9 @@ export class Tree {
   /** Makes a directory, of which the layers have said nothing yet. */
   makeDirectory(path: string): void {
     this.#enter(parentOf(path));
-    fs.mkdirSync(this.absolute(path), WORKING_MODE);
+    const absolute = this.absolute(path);
+    fs.mkdirSync(absolute, WORKING_MODE);
+    this.newFiles.look(absolute);
     this.#madeNow.add(path);
     this.#directories.addMade(path, IMPLIED_DIRECTORY);
   }
@@ -295,6 +304,7 @@ export class Tree {
     if (this.#directories.has(path)) return;
     if (this.#lower === null && this.#base.traits.fineTimes) this.#readLower();
     const attributes = this.#lower?.get(path) ?? readAttributes(this.absolute(path));
+    this.newFiles.enter(attributes);
     this.#directories.addLower(path, attributes);
   }
 

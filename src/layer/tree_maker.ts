@@ -15,7 +15,13 @@ import { BELL, type Board } from "./board.ts";
 import { WORKING_MODE } from "./directories.ts";
 import { ExtractionFailed, type Extractor } from "./extractor.ts";
 import { mergeLayer } from "./merge_layer.ts";
-import { isAboutContent, isInterruption, type TreeJob, type WriteLayer } from "./messages.ts";
+import {
+  isAboutContent,
+  isInterruption,
+  type TreeJob,
+  type TreeRequest,
+  type WriteLayer,
+} from "./messages.ts";
 import { RING_BYTES, type RingReader } from "./ring.ts";
 import { LayerScan, PIECE_BYTES } from "./scan_layer.ts";
 import { scanWithSkeleton } from "./skeleton.ts";
@@ -60,6 +66,7 @@ interface ApartLayer {
 
 export class TreeMaker {
   readonly #job: TreeJob;
+  readonly #isPlain: boolean;
   readonly #layers: readonly WriteLayer[];
   readonly #setting: TreeSetting;
   /** The number in the pipeline of the tree's first layer. */
@@ -72,12 +79,13 @@ export class TreeMaker {
   #head = 0;
 
   /** @throws what the filesystem says of the root */
-  constructor(job: TreeJob, layers: readonly WriteLayer[], setting: TreeSetting) {
+  constructor({ job, isPlain, layers }: TreeRequest, setting: TreeSetting) {
     this.#job = job;
+    this.#isPlain = isPlain;
     this.#layers = layers;
     this.#setting = setting;
     this.#first = setting.board.head;
-    const base = { traits: job.traits, hasLayers: job.onTop };
+    const base = { traits: job.traits, hasLayers: job.onTop, isPlain };
     this.#tree = new Tree(job.root, job.scratch, job.asRoot, setting.extractor, base);
   }
 
@@ -143,7 +151,8 @@ export class TreeMaker {
     const place = `${scratch}/apart-${index}`;
     const root = `${place}/root`;
     fs.mkdirSync(root, { recursive: true, mode: WORKING_MODE });
-    const base = { traits: NO_TRAITS, hasLayers: false, apart: index };
+    const isPlain = this.#isPlain;
+    const base = { traits: NO_TRAITS, hasLayers: false, apart: index, isPlain };
     const tree = new Tree(root, place, asRoot, this.#setting.extractor, base);
     const apart = { place, tree, warnings: [], isComplete: false };
     this.#apart.set(index, apart);

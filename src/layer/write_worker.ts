@@ -11,8 +11,7 @@ import { ExtractionFailed, RemoteExtractor } from "./extractor.ts";
 import {
   isInterruption,
   sendable,
-  type TreeJob,
-  type WriteLayer,
+  type TreeRequest,
   type WriteMessage,
   type WriteRequest,
   type WriteSetup,
@@ -31,7 +30,7 @@ declare const self: {
 let setting: TreeSetting;
 
 self.onmessage = ({ data }) => {
-  if (data.type === "tree") makeTree(data.job, data.layers);
+  if (data.type === "tree") makeTree(data);
   else if (data.type === "skip") skip(setting);
   else setting = settingOf(data);
 };
@@ -51,10 +50,10 @@ function settingOf({ board, rings, outcome, isApart }: WriteSetup): TreeSetting 
 }
 
 /** Tells how far it came, and how it ended. */
-function makeTree(job: TreeJob, layers: readonly WriteLayer[]): void {
+function makeTree(request: TreeRequest): void {
   let maker: TreeMaker | null = null;
   try {
-    maker = new TreeMaker(job, layers, setting);
+    maker = new TreeMaker(request, setting);
     const { warnings, traits } = maker.run();
     self.postMessage({ type: "done", result: { warnings: capped(warnings), traits } });
   } catch (error) {

@@ -47,7 +47,8 @@ export function applyJob(
   const scratch = `${top}/scratch`;
   Deno.mkdirSync(scratch, { recursive: true });
   const traits = base ?? NO_TRAITS;
-  const tree = new Tree(root, scratch, asRoot, extractNow(), { traits, hasLayers: base !== null });
+  const below = { traits, hasLayers: base !== null, isPlain: true };
+  const tree = new Tree(root, scratch, asRoot, extractNow(), below);
   try {
     for (const members of layers) {
       const scan = new LayerScan((scanner) => new LayerApplier(tree, scanner, () => {}));
@@ -84,7 +85,7 @@ export function applyApart(
 ): Traits {
   const scratch = `${top}/scratch`;
   Deno.mkdirSync(scratch);
-  const tree = new Tree(root, scratch, asRoot, extractNow());
+  const tree = new Tree(root, scratch, asRoot, extractNow(), { traits: NO_TRAITS, isPlain: true });
   const apply = (to: Tree, members: readonly Uint8Array[]) => {
     const scan = new LayerScan((scanner) => new LayerApplier(to, scanner, () => {}));
     scanAll(scan, tarball(members));
@@ -92,7 +93,7 @@ export function applyApart(
   const mergeApart = (index: number, members: readonly Uint8Array[]) => {
     const place = `${top}/apart-${index}`;
     Deno.mkdirSync(`${place}/root`, { recursive: true });
-    const base = { traits: NO_TRAITS, hasLayers: false, apart: index };
+    const base = { traits: NO_TRAITS, hasLayers: false, apart: index, isPlain: true };
     const apart = new Tree(`${place}/root`, place, asRoot, extractNow(), base);
     try {
       apply(apart, members);
