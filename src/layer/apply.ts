@@ -18,10 +18,11 @@ import {
   setOpenFileAttributes,
 } from "./attributes.ts";
 import { ExtractionFailed } from "./extractor.ts";
+import type { Place } from "./occupied_places.ts";
 import { recordOwner } from "./rootless.ts";
 import type { ContentWriter } from "./spool_file.ts";
 import { SMALL_FILE_BYTES } from "./tar_spool.ts";
-import type { Place, Tree } from "./tree.ts";
+import type { Tree } from "./tree.ts";
 import { hide, hideChildren } from "./whiteout.ts";
 import { writeAll } from "./write_all.ts";
 

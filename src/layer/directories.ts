@@ -15,11 +15,14 @@ import type { TarSpool } from "./tar_spool.ts";
 /** Mode of a directory while its tree is being made. */
 export const WORKING_MODE = 0o700;
 
-/** A directory that will get its attributes at the end. */
+/** A directory that we know of: unless it is "below", it will get its attributes at the end. */
 interface Directory {
   readonly attributes: Attributes;
-  /** Made by us, of the layers below as it was, or of those with attributes that replace its own. */
-  readonly origin: "made" | "lower" | "replaced";
+  /**
+   * Made by us, of the layers below as it was, or of those with attributes that replace its own.
+   * "below" is one that nothing was done to.
+   */
+  readonly origin: "made" | "lower" | "replaced" | "below";
 }
 
 /** Where they are set, and by whom. */
@@ -46,7 +49,13 @@ export class Directories {
     return this.#directories.has(path);
   }
 
-  /** What each of them will have. */
+  /** What a directory of the layers below has, that nothing was done to; null for any other. */
+  below(path: string): Attributes | null {
+    const directory = this.#directories.get(path);
+    return directory?.origin === "below" ? directory.attributes : null;
+  }
+
+  /** What each of them has, or will have. */
   *attributes(): Generator<[path: string, attributes: Attributes]> {
     for (const [path, { attributes }] of this.#directories) yield [path, attributes];
   }
@@ -56,7 +65,12 @@ export class Directories {
     this.#directories.set(path, { attributes, origin: "made" });
   }
 
-  /** Notes what one that was there before us has. */
+  /** Notes what one that was there before us has, and keeps as long as nothing is done to it. */
+  addBelow(path: string, attributes: Attributes): void {
+    this.#directories.set(path, { attributes, origin: "below" });
+  }
+
+  /** Notes what one that was there before us has, and that it is changed now. */
   addLower(path: string, attributes: Attributes): void {
     this.#directories.set(path, { attributes, origin: "lower" });
   }
@@ -74,11 +88,6 @@ export class Directories {
     }
   }
 
-  /** Forgets all. */
-  clear(): void {
-    this.#directories.clear();
-  }
-
   /**
    * Gives every directory its attributes, and every file its real name.
    *
@@ -88,7 +97,10 @@ export class Directories {
     const { rawNames } = this.#place;
     if (haveXattrs) this.#removeReplacedXattrs();
     // A child's path sorts behind its parent's: children first, as a parent may bar the way.
-    const paths = [...this.#directories.keys()].sort().reverse();
+    const paths = [...this.#directories.keys()]
+      .filter((path) => this.below(path) === null)
+      .sort()
+      .reverse();
     const within = (path: string) => !rawNames.isEmpty && rawNames.isBelowToken(path);
     for (const path of paths.filter(within)) {
       rawNames.rename(path);

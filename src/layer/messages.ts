@@ -96,6 +96,8 @@ export interface TreeJob {
    * only layers that left the root empty need it, for that to keep its attributes.
    */
   readonly onTop?: boolean;
+  /** Whether the root is a copy of the tree that the same pipeline has made last, unchanged. */
+  readonly follows?: boolean;
 }
 
 /** What the thread that writes works with. */

@@ -25,7 +25,8 @@ export class RawNames {
   readonly #names = new Map<string, Uint8Array>();
   /** Targets of symlinks, with tokens in them, which Deno could not read from the filesystem. */
   readonly #targets = new Map<string, string>();
-  #hasNamed = false;
+  /** Files that {@linkcode rename} has given their names, by their tokens. */
+  readonly #named = new Set<string>();
 
   constructor(root: string, scratch: string) {
     this.#root = root;
@@ -39,7 +40,7 @@ export class RawNames {
 
   /** Whether there are names that {@linkcode rename} has given, or symlinks that were noted. */
   get hasAny(): boolean {
-    return this.#hasNamed || this.#targets.size > 0;
+    return this.#named.size > 0 || this.#targets.size > 0;
   }
 
   /** Gives the files of the layers below tokens for names, and notes what has to be known of them. */
@@ -115,11 +116,25 @@ export class RawNames {
     for (const [token, bytes] of children) {
       const from = `${this.#root}/${joinRelative(parent, token)}`;
       if (lstatOrNull(from) === null) continue;
+      this.#named.add(joinRelative(parent, token));
       parts.push(encoder.encode(`${from}\0`), directory, bytes, new Uint8Array(1));
     }
     if (parts.length === 0) return;
-    this.#hasNamed = true;
     this.#move(parts);
+  }
+
+  /** What {@linkcode adopt} would have to know of a copy of the tree, which is complete. */
+  named(): Pick<LowerTree, "rawFiles" | "rawTargets" | "names"> {
+    const targets = [...this.#targets].map(([path, target]) => {
+      const bytes = decodeName(target, this.#names);
+      if (bytes === undefined) throw new TypeError(`no target of ${path}`);
+      return [path, bytes] as const;
+    });
+    return {
+      rawFiles: [...this.#named].sort(), // a child's path sorts behind its parent's
+      rawTargets: new Map(targets),
+      names: this.#names,
+    };
   }
 
   #move(pairs: readonly Uint8Array[]): void {

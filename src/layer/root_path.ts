@@ -40,6 +40,11 @@ export function parentOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }
 
+/** The last component of `path`. */
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
 /** The absolute path of `relativePath` ("" is the root itself) in the root. */
 export function absolutePath(root: string, relativePath: string): string {
   return relativePath === "" ? root : `${root}/${relativePath}`;

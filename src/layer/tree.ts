@@ -19,13 +19,15 @@ import {
 } from "./attributes.ts";
 import { Directories, WORKING_MODE } from "./directories.ts";
 import type { Extractor } from "./extractor.ts";
-import { readLowerTree } from "./lower_tree.ts";
+import { type LowerTree, readLowerTree } from "./lower_tree.ts";
 import { NewFiles } from "./new_files.ts";
+import { OccupiedPlaces, type Place } from "./occupied_places.ts";
 import { RawNames } from "./raw_names.ts";
 import {
   absolutePath,
   joinRelative,
   lstatOrNull,
+  nameOf,
   notDirectory,
   parentOf,
   resolveDirectory,
@@ -33,15 +35,6 @@ import {
 } from "./root_path.ts";
 import { TarSpool } from "./tar_spool.ts";
 import { NO_TRAITS, type Traits } from "./traits.ts";
-
-/** A place in the tree: a real directory, and a name in it. */
-export interface Place {
-  /** The directory, relative to the root, with no symlink on the way. */
-  readonly parent: string;
-  readonly name: string;
-  /** `parent/name`. */
-  readonly path: string;
-}
 
 /** What a tree holds before we begin. */
 export interface Base {
@@ -53,6 +46,11 @@ export interface Base {
    * that layer, from 0. What needs the others throws {@linkcode NeedsLower}.
    */
   readonly apart?: number;
+  /**
+   * What a tree of which this one is an unchanged copy has said of itself; so it need not be read.
+   * Layers are there then.
+   */
+  readonly lower?: LowerTree | null;
   /** Whether no directory gives what is made in it a default access control list. */
   readonly isPlain?: boolean;
 }
@@ -78,17 +76,11 @@ export class Tree {
   readonly apart: ApartNotes | null;
   readonly #base: Base;
   readonly #directories: Directories;
-  /** Directories of the layers below, exactly; null where they have not been read. */
-  #lower: ReadonlyMap<string, Attributes> | null = null;
+  /** Whether all directories are known, exactly. */
+  #knowsAll: boolean;
   /** Parents as entries name them, and the real directories that they are. */
   readonly #resolved = new Map<string, string>();
-  /** Names in directories as the layers below left them, as far as they were asked for. */
-  readonly #lowerNames = new Map<string, ReadonlySet<string>>();
-  /** Directories that the layer in hand has made. */
-  readonly #madeNow = new Set<string>();
-  /** Whether there are layers below the one in hand. */
-  #hasLower: boolean;
-  #hasBegun = false;
+  readonly #occupied: OccupiedPlaces;
 
   /**
    * @param root an existing directory; absolute
@@ -119,17 +111,16 @@ export class Tree {
     });
     this.#base = base;
     const hasLayers = base.hasLayers ?? fs.readdirSync(root).length > 0;
-    this.#hasLower = hasLayers;
+    this.#occupied = new OccupiedPlaces(hasLayers, (directory) => this.list(directory));
+    this.#knowsAll = !hasLayers;
     if (!hasLayers) this.#directories.addMade("", IMPLIED_DIRECTORY);
+    else if (base.lower) this.#learn(base.lower);
     else if (!asRoot || base.traits.rawNames) this.#readLower();
   }
 
   /** Begins with a layer, on top of those before it. */
   beginLayer(): void {
-    this.#hasLower ||= this.#hasBegun;
-    this.#hasBegun = true;
-    this.#lowerNames.clear();
-    this.#madeNow.clear();
+    this.#occupied.beginLayer();
     this.spool.beginLayer();
   }
 
@@ -145,7 +136,10 @@ export class Tree {
    */
   place(path: string): Place {
     const named = parentOf(path);
-    if (this.hasDirectory(named)) return { parent: named, name: nameOf(path), path };
+    if (this.hasDirectory(named)) {
+      this.#enter(named);
+      return { parent: named, name: nameOf(path), path };
+    }
     let parent = this.#resolved.get(named);
     if (parent === undefined) {
       parent = this.#resolve(named, {
@@ -216,19 +210,9 @@ export class Tree {
     return fs.readdirSync(this.absolute(path));
   }
 
-  /**
-   * Whether something may be at `place` that the layer in hand does not name: of the layers below, or
-   * a directory that a symlink's target led through. False is certain, and cheaper than to look.
-   */
-  mayHaveOther({ parent, name, path }: Place): boolean {
-    if (this.#madeNow.has(path)) return true;
-    if (!this.#hasLower || this.#madeNow.has(parent)) return false;
-    let names = this.#lowerNames.get(parent);
-    if (names === undefined) {
-      names = new Set(this.list(parent));
-      this.#lowerNames.set(parent, names);
-    }
-    return names.has(name);
+  /** As {@linkcode OccupiedPlaces.mayHave}. */
+  mayHaveOther(place: Place): boolean {
+    return this.#occupied.mayHave(place);
   }
 
   /** Makes a directory, of which the layers have said nothing yet. */
@@ -237,7 +221,7 @@ export class Tree {
     const absolute = this.absolute(path);
     fs.mkdirSync(absolute, WORKING_MODE);
     this.newFiles.look(absolute);
-    this.#madeNow.add(path);
+    this.#occupied.addMade(path);
     this.#directories.addMade(path, IMPLIED_DIRECTORY);
   }
 
@@ -290,8 +274,6 @@ export class Tree {
     const { traits } = this.#base;
     this.#directories.apply(traits.directoryXattrs);
     const set = [...this.directories].map(([, attributes]) => attributes);
-    this.#directories.clear();
-    this.#resolved.clear();
     return {
       rawNames: traits.rawNames || this.rawNames.hasAny,
       fineTimes: traits.fineTimes || set.some(({ mtime }) => !isSettableTime(mtime)),
@@ -299,25 +281,45 @@ export class Tree {
     };
   }
 
+  /**
+   * What a tree that begins with a copy of this one, which is complete, would have to read: its
+   * {@linkcode Base.lower}. Null where not all of it is known.
+   */
+  get lower(): LowerTree | null {
+    if (!this.#knowsAll || !this.asRoot) return null;
+    const directories = [...this.directories].map(([path, attributes]) => {
+      return [path, { ...attributes, xattrs: null }] as const;
+    });
+    return { directories: new Map(directories), opened: [], ...this.rawNames.named() };
+  }
+
   /** Notes what a directory that was there before us has, so that our work leaves no trace. */
   #enter(path: string): void {
-    if (this.#directories.has(path)) return;
-    if (this.#lower === null && this.#base.traits.fineTimes) this.#readLower();
-    const attributes = this.#lower?.get(path) ?? readAttributes(this.absolute(path));
+    if (!this.#knowsAll && this.#base.traits.fineTimes) this.#readLower();
+    const below = this.#directories.below(path);
+    if (below === null && this.#directories.has(path)) return;
+    const attributes = below ?? readAttributes(this.absolute(path));
     this.newFiles.enter(attributes);
     this.#directories.addLower(path, attributes);
   }
 
-  /**
-   * Reads what the layers below have left; gives their raw names tokens, and an ordinary user every
-   * permission on their directories, as those have that are made here. Nothing has changed before.
-   */
+  /** Reads what the layers below have left. Nothing has changed before. */
   #readLower(): void {
-    const lower = readLowerTree(this.root, {
+    this.#learn(readLowerTree(this.root, {
       rawNames: this.#base.traits.rawNames,
       open: !this.asRoot,
-    });
-    this.#lower = lower.directories;
+    }));
+  }
+
+  /**
+   * Notes what the layers below have left; gives their raw names tokens, and an ordinary user every
+   * permission on their directories, as those have that are made here. Nothing has changed before.
+   */
+  #learn(lower: LowerTree): void {
+    this.#knowsAll = true;
+    for (const [path, attributes] of lower.directories) {
+      this.#directories.addBelow(path, attributes);
+    }
     for (const path of lower.opened) this.#enter(path);
     for (const path of lower.rawFiles) this.#enter(parentOf(path));
     // overlayfs makes mv copy them (EXDEV), by which they inherit a setgid bit.
@@ -335,9 +337,4 @@ export class Tree {
 function placeIn(parent: string, path: string): Place {
   const name = nameOf(path);
   return { parent, name, path: joinRelative(parent, name) };
-}
-
-/** The last component of `path`. */
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
 }

@@ -14,6 +14,7 @@ import { LayerApplier } from "./apply.ts";
 import { BELL, type Board } from "./board.ts";
 import { WORKING_MODE } from "./directories.ts";
 import { ExtractionFailed, type Extractor } from "./extractor.ts";
+import type { LowerTree } from "./lower_tree.ts";
 import { mergeLayer } from "./merge_layer.ts";
 import {
   isAboutContent,
@@ -78,14 +79,21 @@ export class TreeMaker {
   /** The layer whose turn it is, from 0. */
   #head = 0;
 
-  /** @throws what the filesystem says of the root */
-  constructor({ job, isPlain, layers }: TreeRequest, setting: TreeSetting) {
+  /**
+   * @param lower what the tree that this one follows has said of itself; null where there is none
+   * @throws what the filesystem says of the root
+   */
+  constructor(
+    { job, isPlain, layers }: TreeRequest,
+    setting: TreeSetting,
+    lower: LowerTree | null,
+  ) {
     this.#job = job;
     this.#isPlain = isPlain;
     this.#layers = layers;
     this.#setting = setting;
     this.#first = setting.board.head;
-    const base = { traits: job.traits, hasLayers: job.onTop, isPlain };
+    const base = { traits: job.traits, hasLayers: job.onTop, lower, isPlain };
     this.#tree = new Tree(job.root, job.scratch, job.asRoot, setting.extractor, base);
   }
 
@@ -97,18 +105,19 @@ export class TreeMaker {
   /**
    * Makes the tree.
    *
-   * @returns what could not be kept, for people to read, and what the tree has now
+   * @returns what could not be kept, for people to read, what the tree has now, and what it says of
+   * itself to one that follows
    * @throws {LayerfsError} what is wrong with the {@linkcode layer} in hand
    * @throws {StreamBroken} where its stream is
    */
-  run(): { warnings: string[]; traits: Traits } {
+  run(): { warnings: string[]; traits: Traits; lower: LowerTree | null } {
     try {
       while (this.#head < this.#layers.length) {
         this.#setting.board.wait(BELL.write, () => this.#turn());
       }
       const traits = this.#tree.finish();
       this.#warnings.push(...this.#tree.spool.warnings);
-      return { warnings: this.#warnings, traits };
+      return { warnings: this.#warnings, traits, lower: this.#tree.lower };
     } finally {
       for (const running of this.#running.values()) this.#leave(running);
       for (const { tree } of this.#apart.values()) tree.spool.close();

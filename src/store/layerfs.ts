@@ -160,14 +160,14 @@ export class LayerFS {
       positions: missing.map((layer) => layers.indexOf(layer)),
       total: layers.length,
     });
-    let parent: LayerRecord | null = null;
+    let parent: MadeLayer | null = null;
     let result = NOTHING_PROVIDED;
     for (const layer of layers) {
       const record = found.get(layer.chainId);
       const made: MadeLayer = record === undefined
         ? await this.#makeLayer(layer, parent, pipeline, work)
         : { record, provided: REUSED };
-      parent = made.record;
+      parent = made;
       result = sumOf(result, made.provided);
     }
     return result;
@@ -176,11 +176,12 @@ export class LayerFS {
   /** Applies one layer, unless another process has done so since we looked. */
   async #makeLayer(
     layer: StackedBlob,
-    parent: LayerRecord | null,
+    below: MadeLayer | null,
     pipeline: LayerPipeline,
     work: Work,
   ): Promise<MadeLayer> {
     const { chainId, diffId } = layer;
+    const parent = below?.record ?? null;
     using lock = await this.#store.lockLayer(chainId, work.signal);
     const other = (await this.#driver.findLayers([chainId])).get(chainId);
     if (other !== undefined) {
@@ -196,6 +197,7 @@ export class LayerFS {
       asRoot: Deno.uid() === 0,
       traits: parent?.traits ?? NO_TRAITS,
       onTop: parent !== null,
+      follows: below?.provided.applied === 1,
     };
     const result = await pipeline.makeTree(job, [skeleton]);
     const record = { chainId, diffId, parent: parent?.chainId ?? null, traits: result.traits };
@@ -209,11 +211,9 @@ export class LayerFS {
       throw error;
     }
     lock.remove();
-    const { compressed, uncompressed } = result.layers[0] ?? { compressed: 0, uncompressed: 0 };
-    return {
-      record,
-      provided: { reused: 0, applied: 1, compressed, uncompressed, warnings: result.warnings },
-    };
+    const { compressed, uncompressed } = result.layers[0]!;
+    const { warnings } = result;
+    return { record, provided: { reused: 0, applied: 1, compressed, uncompressed, warnings } };
   }
 
   /** Removes a layer that no layer is on top of. That it is not there is no error. */

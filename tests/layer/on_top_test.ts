@@ -6,6 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
 import { applyLayers } from "../../src/layer/apply_layers.ts";
+import { type LowerTree, readLowerTree } from "../../src/layer/lower_tree.ts";
 import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
 import {
   dir,
@@ -18,7 +19,14 @@ import {
   whiteout,
 } from "../fixtures/tar.ts";
 import { describe, IS_ROOT, output, type Tree } from "../fixtures/tree.ts";
-import { applyApart, applyEach, applyJob, randomStack, type Stack } from "./stacks.ts";
+import {
+  applyApart,
+  applyEach,
+  applyFollowing,
+  applyJob,
+  randomStack,
+  type Stack,
+} from "./stacks.ts";
 
 /** What a job made of a stack: a tree, or an error's code. */
 interface Outcome {
@@ -64,9 +72,13 @@ function outcome(apply: (top: string, root: string) => Traits): Promise<Outcome>
 }
 
 const inOneJob = (layers: Stack, asRoot?: boolean) =>
-  outcome((top, root) => applyJob(top, root, layers, null, asRoot));
+  outcome((top, root) => applyJob(top, root, layers, asRoot));
 const oneByOne = (layers: Stack, asRoot?: boolean) =>
   outcome((top, root) => applyEach(top, root, layers, asRoot));
+const following = (layers: Stack, asRoot?: boolean) =>
+  outcome((top, root) => {
+    return applyFollowing(top, root, layers, (told) => assertExact(told, root), asRoot);
+  });
 const inParts = (layers: Stack, onApart: (index: number) => void, asRoot?: boolean) =>
   outcome((top, root) => applyApart(top, root, layers, onApart, asRoot));
 
@@ -84,12 +96,26 @@ function traitsOf(tree: Tree): Traits {
   };
 }
 
+/** Asserts that what a tree says of itself is what there is. */
+function assertExact(told: LowerTree, root: string): void {
+  const found = readLowerTree(root, { rawNames: true, open: false });
+  const sorted = ({ directories, rawFiles, rawTargets, names }: LowerTree) => ({
+    directories: [...directories].sort(),
+    rawFiles: [...rawFiles].sort(),
+    rawTargets: [...rawTargets].sort(),
+    names: rawFiles.map((path) => names.get(path.slice(path.lastIndexOf("/") + 1))),
+  });
+  assertEquals(sorted(told), sorted({ ...found, rawFiles: [...found.rawFiles].sort() }));
+}
+
 /** Asserts that a stack gives the same in all ways; returns what, and the layers that went apart. */
 async function assertSame(layers: Stack, asRoot?: boolean): Promise<Outcome & { apart: number }> {
   const expected = await inOneJob(layers, asRoot);
   let apart = 0;
   assertEquals(await inParts(layers, () => apart++, asRoot), expected, "in parts");
-  const { traits, ...actual } = await oneByOne(layers, asRoot);
+  const each = await oneByOne(layers, asRoot);
+  assertEquals(await following(layers, asRoot), each, "one following another");
+  const { traits, ...actual } = each;
   const { traits: wanted, ...rest } = expected;
   assertEquals(actual, rest);
   for (const trait of Object.keys(NO_TRAITS) as (keyof Traits)[]) {
@@ -103,7 +129,7 @@ const STACKS_A_TEST = 25;
 
 for (let first = 1; first <= STACKS; first += STACKS_A_TEST) {
   const last = first + STACKS_A_TEST - 1;
-  Deno.test(`random stacks ${first} to ${last} are the same layer by layer, and in parts`, async () => {
+  Deno.test(`random stacks ${first} to ${last} are the same layer by layer, told or not, and in parts`, async () => {
     let valid = 0;
     let parts = 0;
     for (let seed = first; seed <= last; seed++) {

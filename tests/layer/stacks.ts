@@ -12,6 +12,7 @@ import { NeedsLower } from "../../src/layer/apart.ts";
 import { LayerApplier } from "../../src/layer/apply.ts";
 import { mergeLayer } from "../../src/layer/merge_layer.ts";
 import { LayerScan } from "../../src/layer/scan_layer.ts";
+import type { LowerTree } from "../../src/layer/lower_tree.ts";
 import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
 import { Tree } from "../../src/layer/tree.ts";
 import { extractNow } from "../fixtures/extract_now.ts";
@@ -31,23 +32,38 @@ import { IS_ROOT } from "../fixtures/tree.ts";
 /** Members of the archive of each layer, the base first. */
 export type Stack = readonly (readonly Uint8Array[])[];
 
+/** What layers have left in a root: traits, and what their tree says of itself. */
+interface Below {
+  readonly traits: Traits;
+  readonly lower: LowerTree | null;
+}
+
 /**
  * Applies `layers` to `root` in one job.
  *
  * @param top a directory for scratch files
- * @param base traits of the layers in `root`; null where there are none
  */
 export function applyJob(
   top: string,
   root: string,
   layers: Stack,
-  base: Traits | null,
   asRoot = IS_ROOT,
 ): Traits {
+  return applyOnTop(top, root, layers, null, asRoot).traits;
+}
+
+/** @param base what is in `root`; null for nothing */
+function applyOnTop(
+  top: string,
+  root: string,
+  layers: Stack,
+  base: Below | null,
+  asRoot: boolean,
+): Below {
   const scratch = `${top}/scratch`;
   Deno.mkdirSync(scratch, { recursive: true });
-  const traits = base ?? NO_TRAITS;
-  const below = { traits, hasLayers: base !== null, isPlain: true };
+  const { traits, lower } = base ?? { traits: NO_TRAITS, lower: null };
+  const below = { traits, lower, hasLayers: base !== null, isPlain: true };
   const tree = new Tree(root, scratch, asRoot, extractNow(), below);
   try {
     for (const members of layers) {
@@ -57,17 +73,40 @@ export function applyJob(
     }
     const made = tree.finish();
     if ([...Deno.readDirSync(scratch)].length > 0) throw new Error("scratch files are left");
-    return made;
+    return { traits: made, lower: tree.lower };
   } finally {
     tree.spool.close();
   }
 }
 
-/** Applies `layers` to `root`, one job for each. */
+/** Applies `layers` to `root`, one job for each, which has to look at what is there. */
 export function applyEach(top: string, root: string, layers: Stack, asRoot = IS_ROOT): Traits {
-  let base: Traits | null = null;
-  for (const layer of layers) base = applyJob(top, root, [layer], base, asRoot);
-  return base ?? NO_TRAITS;
+  let base: Below | null = null;
+  for (const layer of layers) {
+    const below: Below | null = base === null ? null : { ...base, lower: null };
+    base = applyOnTop(top, root, [layer], below, asRoot);
+  }
+  return base?.traits ?? NO_TRAITS;
+}
+
+/**
+ * Applies `layers` to `root`, one job for each, which is told what is there.
+ *
+ * @param onTold is called with what the next one is told
+ */
+export function applyFollowing(
+  top: string,
+  root: string,
+  layers: Stack,
+  onTold: (lower: LowerTree) => void,
+  asRoot = IS_ROOT,
+): Traits {
+  let base: Below | null = null;
+  for (const layer of layers) {
+    base = applyOnTop(top, root, [layer], base, asRoot);
+    if (base.lower !== null) onTold(base.lower);
+  }
+  return base?.traits ?? NO_TRAITS;
 }
 
 /**
