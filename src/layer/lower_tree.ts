@@ -27,6 +27,12 @@ export interface LowerTree {
   readonly names: RawNames;
 }
 
+/** What a tree says of itself: all that one which begins with a copy of it would have to read. */
+export interface ToldTree extends LowerTree {
+  /** Whether a directory of it may have a default access control list. */
+  readonly mayGiveAcls: boolean;
+}
+
 /** What {@linkcode readLowerTree} is to do beside reading directories. */
 export interface LowerTreeOptions {
   /** Look for names and link targets that are not UTF-8. */

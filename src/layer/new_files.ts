@@ -16,8 +16,9 @@ import type { Attributes } from "./attributes.ts";
 
 const SETGID = 0o2000;
 
-/** What tar calls a default access control list. */
-const DEFAULT_ACL = "SCHILY.acl.default=";
+/** The extended attribute that is a directory's default access control list, and what tar calls it. */
+export const DEFAULT_ACL = "system.posix_acl_default";
+const DEFAULT_ACL_RECORD = "SCHILY.acl.default=";
 
 /** What new files in one tree are. */
 export class NewFiles {
@@ -62,5 +63,5 @@ export async function mayHaveDefaultAcl(
   const { code, stdout, stderr } = await run("tar", [...how, "--file=-", "--", ...directories], {
     signal,
   });
-  return code !== 0 || stderr !== "" || stdout.includes(DEFAULT_ACL);
+  return code !== 0 || stderr !== "" || stdout.includes(DEFAULT_ACL_RECORD);
 }

@@ -50,12 +50,15 @@ const RINGS = 2;
  */
 const RINGS_APART = 3;
 
-/** Bytes of a blob from which on its layer is unpacked apart: below, there is little to be won. */
-const APART_BYTES = 256 * 1024;
+/**
+ * Bytes of a blob from which on its layer is unpacked apart, or tar is asked about access control
+ * lists for it: below, there is little to be won.
+ */
+const WORTH_BYTES = 256 * 1024;
 
 /**
- * Bytes of blobs from which on a thread of their own computes the diffIDs, and tar is asked about
- * access control lists: below, that takes longer than it saves (measured).
+ * Bytes of blobs from which on a thread of their own computes the diffIDs: below, it takes longer to
+ * start than it saves (measured).
  */
 const LARGE_BYTES = 4 * 1024 * 1024;
 
@@ -164,7 +167,7 @@ export class LayerPipeline implements AsyncDisposable {
 
   /** Whether new files may be plain (see new_files.ts), where it is worth the question. */
   async #isPlain({ asRoot, root, scratch }: TreeJob, layers: readonly LayerSource[]) {
-    if (!asRoot || bytesOf(layers) < LARGE_BYTES) return false;
+    if (!asRoot || bytesOf(layers) < WORTH_BYTES) return false;
     return !await mayHaveDefaultAcl([root, scratch], this.#options.signal);
   }
 
@@ -215,7 +218,7 @@ export class LayerPipeline implements AsyncDisposable {
       board: this.#board.shared,
       layers,
       rings: this.#rings,
-      apartFrom: this.#isApart ? APART_BYTES : null,
+      apartFrom: this.#isApart ? WORTH_BYTES : null,
       engine: this.#options.engine,
       isAlone,
     };
@@ -304,5 +307,5 @@ function bytesOf(layers: readonly LayerSource[]): number {
 /** Whether layers can be read twice, and one that the tree does not begin with is worth it. */
 function canBeApart(layers: readonly LayerSource[]): boolean {
   return layers.every(({ content }) => isLocation(content)) &&
-    layers.slice(1).some(({ content }) => content.length >= APART_BYTES);
+    layers.slice(1).some(({ content }) => content.length >= WORTH_BYTES);
 }

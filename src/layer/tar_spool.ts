@@ -30,8 +30,12 @@ export const SMALL_FILE_BYTES = 64 * 1024;
 const BUFFER_BYTES = 1024 * 1024;
 const OTHER_BUFFER_BYTES = 128 * 1024;
 
-/** Bytes of a spool from which on it is extracted, so that tar works beside us. */
+/**
+ * Bytes of a spool from which on it is extracted, so that tar works beside us. The first one of a
+ * layer is smaller: until it is there, tar has nothing to do.
+ */
 const SPOOL_BYTES = 16 * 1024 * 1024;
+const FIRST_SPOOL_BYTES = 2 * 1024 * 1024;
 
 /** The tree that a spool is for. */
 export interface SpoolPlace {
@@ -61,6 +65,8 @@ export class TarSpool {
   #spools = 0;
   /** The layer in hand, from 0. */
   #layer: number;
+  /** Bytes of a spool from which on it is extracted. */
+  #most = FIRST_SPOOL_BYTES;
   /** What could not be kept, for people to read. */
   readonly warnings: string[] = [];
 
@@ -127,6 +133,7 @@ export class TarSpool {
   beginLayer(): void {
     this.extract();
     this.#layer++;
+    this.#most = FIRST_SPOOL_BYTES;
   }
 
   /** Extracts all that waits. */
@@ -169,7 +176,10 @@ export class TarSpool {
   }
 
   #add(spool: SpoolFile, header: TarHeader, path: string): void {
-    if (spool.size >= SPOOL_BYTES) this.extract();
+    if (spool.size >= this.#most) {
+      this.extract();
+      this.#most = SPOOL_BYTES;
+    }
     spool.addHeader(header);
     this.#paths.add(path);
     for (let at = parentOf(path); !this.#parents.has(at); at = parentOf(at)) this.#parents.add(at);

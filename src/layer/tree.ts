@@ -19,8 +19,8 @@ import {
 } from "./attributes.ts";
 import { Directories, WORKING_MODE } from "./directories.ts";
 import type { Extractor } from "./extractor.ts";
-import { type LowerTree, readLowerTree } from "./lower_tree.ts";
-import { NewFiles } from "./new_files.ts";
+import { type LowerTree, readLowerTree, type ToldTree } from "./lower_tree.ts";
+import { DEFAULT_ACL, NewFiles } from "./new_files.ts";
 import { OccupiedPlaces, type Place } from "./occupied_places.ts";
 import { RawNames } from "./raw_names.ts";
 import {
@@ -50,7 +50,7 @@ export interface Base {
    * What a tree of which this one is an unchanged copy has said of itself; so it need not be read.
    * Layers are there then.
    */
-  readonly lower?: LowerTree | null;
+  readonly told?: ToldTree | null;
   /** Whether no directory gives what is made in it a default access control list. */
   readonly isPlain?: boolean;
 }
@@ -81,6 +81,8 @@ export class Tree {
   /** Parents as entries name them, and the real directories that they are. */
   readonly #resolved = new Map<string, string>();
   readonly #occupied: OccupiedPlaces;
+  /** Whether a directory of the layers below may have a default access control list. */
+  readonly #mayGiveAcls: boolean;
 
   /**
    * @param root an existing directory; absolute
@@ -96,9 +98,10 @@ export class Tree {
   ) {
     this.root = root;
     this.asRoot = asRoot;
-    const { traits, apart = 0, isPlain = false } = base;
-    this.newFiles = new NewFiles(asRoot && isPlain && !traits.directoryXattrs);
-    const { newFiles } = this;
+    const { traits, apart = 0, isPlain = false, told } = base;
+    this.#mayGiveAcls = told?.mayGiveAcls ?? traits.directoryXattrs;
+    const newFiles = new NewFiles(asRoot && isPlain && !this.#mayGiveAcls);
+    this.newFiles = newFiles;
     this.spool = new TarSpool({ root, scratch, asRoot, newFiles, first: apart }, extractor);
     this.rawNames = new RawNames(root, scratch);
     this.apart = base.apart === undefined ? null : new ApartNotes();
@@ -114,7 +117,7 @@ export class Tree {
     this.#occupied = new OccupiedPlaces(hasLayers, (directory) => this.list(directory));
     this.#knowsAll = !hasLayers;
     if (!hasLayers) this.#directories.addMade("", IMPLIED_DIRECTORY);
-    else if (base.lower) this.#learn(base.lower);
+    else if (told) this.#learn(told);
     else if (!asRoot || base.traits.rawNames) this.#readLower();
   }
 
@@ -282,15 +285,20 @@ export class Tree {
   }
 
   /**
-   * What a tree that begins with a copy of this one, which is complete, would have to read: its
-   * {@linkcode Base.lower}. Null where not all of it is known.
+   * What this tree, which is complete, says of itself to one that begins with a copy of it: its
+   * {@linkcode Base.told}. Null where not all of it is known.
    */
-  get lower(): LowerTree | null {
+  get told(): ToldTree | null {
     if (!this.#knowsAll || !this.asRoot) return null;
-    const directories = [...this.directories].map(([path, attributes]) => {
-      return [path, { ...attributes, xattrs: null }] as const;
-    });
-    return { directories: new Map(directories), opened: [], ...this.rawNames.named() };
+    const all = [...this.directories];
+    return {
+      directories: new Map(
+        all.map(([path, attributes]) => [path, { ...attributes, xattrs: null }]),
+      ),
+      opened: [],
+      ...this.rawNames.named(),
+      mayGiveAcls: this.#mayGiveAcls || all.some(([, { xattrs }]) => xattrs?.has(DEFAULT_ACL)),
+    };
   }
 
   /** Notes what a directory that was there before us has, so that our work leaves no trace. */

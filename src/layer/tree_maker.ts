@@ -14,7 +14,7 @@ import { LayerApplier } from "./apply.ts";
 import { BELL, type Board } from "./board.ts";
 import { WORKING_MODE } from "./directories.ts";
 import { ExtractionFailed, type Extractor } from "./extractor.ts";
-import type { LowerTree } from "./lower_tree.ts";
+import type { ToldTree } from "./lower_tree.ts";
 import { mergeLayer } from "./merge_layer.ts";
 import {
   isAboutContent,
@@ -80,20 +80,20 @@ export class TreeMaker {
   #head = 0;
 
   /**
-   * @param lower what the tree that this one follows has said of itself; null where there is none
+   * @param told what the tree that this one follows has said of itself; null where there is none
    * @throws what the filesystem says of the root
    */
   constructor(
     { job, isPlain, layers }: TreeRequest,
     setting: TreeSetting,
-    lower: LowerTree | null,
+    told: ToldTree | null,
   ) {
     this.#job = job;
     this.#isPlain = isPlain;
     this.#layers = layers;
     this.#setting = setting;
     this.#first = setting.board.head;
-    const base = { traits: job.traits, hasLayers: job.onTop, lower, isPlain };
+    const base = { traits: job.traits, hasLayers: job.onTop, told, isPlain };
     this.#tree = new Tree(job.root, job.scratch, job.asRoot, setting.extractor, base);
   }
 
@@ -110,14 +110,14 @@ export class TreeMaker {
    * @throws {LayerfsError} what is wrong with the {@linkcode layer} in hand
    * @throws {StreamBroken} where its stream is
    */
-  run(): { warnings: string[]; traits: Traits; lower: LowerTree | null } {
+  run(): { warnings: string[]; traits: Traits; told: ToldTree | null } {
     try {
       while (this.#head < this.#layers.length) {
         this.#setting.board.wait(BELL.write, () => this.#turn());
       }
       const traits = this.#tree.finish();
       this.#warnings.push(...this.#tree.spool.warnings);
-      return { warnings: this.#warnings, traits, lower: this.#tree.lower };
+      return { warnings: this.#warnings, traits, told: this.#tree.told };
     } finally {
       for (const running of this.#running.values()) this.#leave(running);
       for (const { tree } of this.#apart.values()) tree.spool.close();

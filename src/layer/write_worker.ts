@@ -8,7 +8,7 @@ import { printable } from "../errors.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { BELL, Board } from "./board.ts";
 import { ExtractionFailed, RemoteExtractor } from "./extractor.ts";
-import type { LowerTree } from "./lower_tree.ts";
+import type { ToldTree } from "./lower_tree.ts";
 import {
   isInterruption,
   sendable,
@@ -31,7 +31,7 @@ declare const self: {
 let setting: TreeSetting;
 
 /** What the tree that was made last has said of itself. */
-let last: LowerTree | null = null;
+let last: ToldTree | null = null;
 
 self.onmessage = ({ data }) => {
   if (data.type === "tree") makeTree(data);
@@ -57,11 +57,11 @@ function settingOf({ board, rings, outcome, isApart }: WriteSetup): TreeSetting 
 function makeTree(request: TreeRequest): void {
   let maker: TreeMaker | null = null;
   try {
-    const lower = request.job.follows === true ? last : null;
+    const below = request.job.follows === true ? last : null;
     last = null;
-    maker = new TreeMaker(request, setting, lower);
-    const { warnings, traits, lower: made } = maker.run();
-    last = made;
+    maker = new TreeMaker(request, setting, below);
+    const { warnings, traits, told } = maker.run();
+    last = told;
     self.postMessage({ type: "done", result: { warnings: capped(warnings), traits } });
   } catch (error) {
     // Of what is done for an entry, the entry says more; this is of what waited.

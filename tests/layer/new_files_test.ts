@@ -4,13 +4,14 @@ import { assert, assertEquals } from "@std/assert";
 import fs from "node:fs";
 import { applyLayers } from "../../src/layer/apply_layers.ts";
 import { mayHaveDefaultAcl, NewFiles } from "../../src/layer/new_files.ts";
+import type { ToldTree } from "../../src/layer/lower_tree.ts";
 import { NO_TRAITS } from "../../src/layer/traits.ts";
 import { LayerScan } from "../../src/layer/scan_layer.ts";
 import { LayerApplier } from "../../src/layer/apply.ts";
 import { Tree } from "../../src/layer/tree.ts";
 import { extractNow } from "../fixtures/extract_now.ts";
 import { scanAll } from "../fixtures/scan_all.ts";
-import { dir, file, hardlink, symlink, tarball } from "../fixtures/tar.ts";
+import { dir, file, hardlink, latin1, symlink, tarball } from "../fixtures/tar.ts";
 import { IS_ROOT, output } from "../fixtures/tree.ts";
 import { type Place, withPlace } from "./place.ts";
 
@@ -32,11 +33,22 @@ function has({ root }: Place, path: string): string {
   return `${uid}:${gid} ${(mode & 0o7777).toString(8)}`;
 }
 
-/** Applies a layer to the place as if nothing had an access control list. */
-function applyPlainly({ root, scratch }: Place, layer: readonly Uint8Array[]): void {
-  const tree = new Tree(root, scratch, IS_ROOT, extractNow(), { traits: NO_TRAITS, isPlain: true });
+/**
+ * Applies a layer to the place as if nothing had an access control list.
+ *
+ * @param told what the layers below have said of themselves
+ * @returns what the tree says of itself
+ */
+function applyPlainly(
+  { root, scratch }: Place,
+  layer: readonly Uint8Array[],
+  told: ToldTree | null = null,
+): ToldTree | null {
+  const base = { traits: NO_TRAITS, isPlain: true, told };
+  const tree = new Tree(root, scratch, IS_ROOT, extractNow(), base);
   scanAll(new LayerScan((scanner) => new LayerApplier(tree, scanner, () => {})), tarball(layer));
   tree.finish();
+  return tree.told;
 }
 
 Deno.test("files are plain where root makes them, and where no directory says otherwise", {
@@ -141,6 +153,28 @@ Deno.test(
           name,
         );
       }
+      return Promise.resolve();
+    }),
+);
+
+Deno.test(
+  "a layer may bring default access control lists itself",
+  { ignore: !IS_ROOT },
+  () =>
+    withPlace((place) => {
+      // user::rwx, group::r-x, other::--- as the kernel has them (linux/posix_acl_xattr.h).
+      const list = "\x02\0\0\0" + [[1, 7], [4, 5], [0x20, 0]]
+        .map(([tag, permissions]) =>
+          String.fromCharCode(tag!, 0, permissions!, 0).padEnd(8, "\xff")
+        )
+        .join("");
+      const lists = { pax: { "SCHILY.xattr.system.posix_acl_default": latin1(list) } };
+      const plain = applyPlainly(place, [dir("c", { pax: { "SCHILY.xattr.user.x": "y" } })]);
+      assertEquals(plain?.mayGiveAcls, false);
+      const first = applyPlainly(place, [dir("d", lists)], plain);
+      const second = applyPlainly(place, [dir("e"), file("d/f", "x", { mode: 0o666 })], first);
+      assertEquals([first?.mayGiveAcls, second?.mayGiveAcls], [true, true]);
+      assertEquals(has(place, "d/f"), "0:0 666");
       return Promise.resolve();
     }),
 );

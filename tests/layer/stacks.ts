@@ -12,7 +12,7 @@ import { NeedsLower } from "../../src/layer/apart.ts";
 import { LayerApplier } from "../../src/layer/apply.ts";
 import { mergeLayer } from "../../src/layer/merge_layer.ts";
 import { LayerScan } from "../../src/layer/scan_layer.ts";
-import type { LowerTree } from "../../src/layer/lower_tree.ts";
+import type { ToldTree } from "../../src/layer/lower_tree.ts";
 import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
 import { Tree } from "../../src/layer/tree.ts";
 import { extractNow } from "../fixtures/extract_now.ts";
@@ -35,7 +35,7 @@ export type Stack = readonly (readonly Uint8Array[])[];
 /** What layers have left in a root: traits, and what their tree says of itself. */
 interface Below {
   readonly traits: Traits;
-  readonly lower: LowerTree | null;
+  readonly told: ToldTree | null;
 }
 
 /**
@@ -62,8 +62,8 @@ function applyOnTop(
 ): Below {
   const scratch = `${top}/scratch`;
   Deno.mkdirSync(scratch, { recursive: true });
-  const { traits, lower } = base ?? { traits: NO_TRAITS, lower: null };
-  const below = { traits, lower, hasLayers: base !== null, isPlain: true };
+  const { traits, told } = base ?? { traits: NO_TRAITS, told: null };
+  const below = { traits, told, hasLayers: base !== null, isPlain: true };
   const tree = new Tree(root, scratch, asRoot, extractNow(), below);
   try {
     for (const members of layers) {
@@ -73,7 +73,7 @@ function applyOnTop(
     }
     const made = tree.finish();
     if ([...Deno.readDirSync(scratch)].length > 0) throw new Error("scratch files are left");
-    return { traits: made, lower: tree.lower };
+    return { traits: made, told: tree.told };
   } finally {
     tree.spool.close();
   }
@@ -83,7 +83,7 @@ function applyOnTop(
 export function applyEach(top: string, root: string, layers: Stack, asRoot = IS_ROOT): Traits {
   let base: Below | null = null;
   for (const layer of layers) {
-    const below: Below | null = base === null ? null : { ...base, lower: null };
+    const below: Below | null = base === null ? null : { ...base, told: null };
     base = applyOnTop(top, root, [layer], below, asRoot);
   }
   return base?.traits ?? NO_TRAITS;
@@ -98,13 +98,13 @@ export function applyFollowing(
   top: string,
   root: string,
   layers: Stack,
-  onTold: (lower: LowerTree) => void,
+  onTold: (told: ToldTree) => void,
   asRoot = IS_ROOT,
 ): Traits {
   let base: Below | null = null;
   for (const layer of layers) {
     base = applyOnTop(top, root, [layer], base, asRoot);
-    if (base.lower !== null) onTold(base.lower);
+    if (base.told !== null) onTold(base.told);
   }
   return base?.traits ?? NO_TRAITS;
 }
