@@ -31,11 +31,12 @@ const BUFFER_BYTES = 1024 * 1024;
 const OTHER_BUFFER_BYTES = 128 * 1024;
 
 /**
- * Bytes of a spool from which on it is extracted, so that tar works beside us. The first one of a
- * layer is smaller: until it is there, tar has nothing to do.
+ * Bytes of a spool from which on it is extracted, so that tar works beside us. The first of a layer is
+ * small, as tar has nothing to do until it is there; each of those behind it is twice as large, up to
+ * the most.
  */
-const SPOOL_BYTES = 16 * 1024 * 1024;
 const FIRST_SPOOL_BYTES = 2 * 1024 * 1024;
+const MOST_SPOOL_BYTES = 16 * 1024 * 1024;
 
 /** The tree that a spool is for. */
 export interface SpoolPlace {
@@ -65,8 +66,8 @@ export class TarSpool {
   #spools = 0;
   /** The layer in hand, from 0. */
   #layer: number;
-  /** Bytes of a spool from which on it is extracted. */
-  #most = FIRST_SPOOL_BYTES;
+  /** Bytes from which on a spool is extracted. */
+  #spoolBytes = FIRST_SPOOL_BYTES;
   /** What could not be kept, for people to read. */
   readonly warnings: string[] = [];
 
@@ -133,7 +134,7 @@ export class TarSpool {
   beginLayer(): void {
     this.extract();
     this.#layer++;
-    this.#most = FIRST_SPOOL_BYTES;
+    this.#spoolBytes = FIRST_SPOOL_BYTES;
   }
 
   /** Extracts all that waits. */
@@ -176,9 +177,9 @@ export class TarSpool {
   }
 
   #add(spool: SpoolFile, header: TarHeader, path: string): void {
-    if (spool.size >= this.#most) {
+    if (spool.size >= this.#spoolBytes) {
       this.extract();
-      this.#most = SPOOL_BYTES;
+      this.#spoolBytes = Math.min(2 * this.#spoolBytes, MOST_SPOOL_BYTES);
     }
     spool.addHeader(header);
     this.#paths.add(path);
