@@ -99,6 +99,8 @@ export class LayerPipeline implements AsyncDisposable {
   readonly #outcomes: LayerOutcomes;
   /** Whether layers may be unpacked apart. */
   readonly #isApart: boolean;
+  /** Whether the thread that computes digests does so of blobs as well: it must find them in files. */
+  readonly #digestsBlobs: boolean;
   /** The layer that comes next, and the first one of the tree in hand. */
   #next = 0;
   #first = 0;
@@ -115,7 +117,8 @@ export class LayerPipeline implements AsyncDisposable {
     this.#board = Board.create(layers.length);
     this.#pump = new StreamPump(this.#board);
     const isLarge = bytesOf(layers) >= LARGE_BYTES;
-    const isApart = isLarge && options.isOneTree === true && canBeApart(layers);
+    this.#digestsBlobs = isLarge && layers.every(({ content }) => isLocation(content));
+    const isApart = options.isOneTree === true && this.#digestsBlobs && isWorthIt(layers);
     const { inflate, digest, write } = BELL;
     const readers = isLarge ? [write, digest] : [write];
     this.#rings = layers.slice(0, isApart ? RINGS_APART : RINGS)
@@ -260,7 +263,7 @@ export class LayerPipeline implements AsyncDisposable {
 
   /** Whether the thread that computes digests does so of a blob as well, beside the tar streams. */
   #isDigestedElsewhere({ digest, diffId }: LayerSource): boolean {
-    return this.#isApart && digest !== null && diffId !== null && digest !== diffId;
+    return this.#digestsBlobs && digest !== null && diffId !== null && digest !== diffId;
   }
 
   #startWriting(): Worker {
@@ -304,8 +307,7 @@ function bytesOf(layers: readonly LayerSource[]): number {
   return layers.reduce((sum, { content }) => sum + content.length, 0);
 }
 
-/** Whether layers can be read twice, and one that the tree does not begin with is worth it. */
-function canBeApart(layers: readonly LayerSource[]): boolean {
-  return layers.every(({ content }) => isLocation(content)) &&
-    layers.slice(1).some(({ content }) => content.length >= WORTH_BYTES);
+/** Whether there is a layer behind the first that is large enough to be unpacked apart. */
+function isWorthIt(layers: readonly LayerSource[]): boolean {
+  return layers.slice(1).some(({ content }) => content.length >= WORTH_BYTES);
 }
