@@ -130,9 +130,10 @@ export class LayerPipeline implements AsyncDisposable {
       (layer) => this.#isDigestedElsewhere(layer),
     );
     options.signal.addEventListener("abort", this.#onAbort);
+    // First the one that takes longest until it is at work.
+    this.#writer = this.#startWriting();
     this.#startInflating(!isLarge);
     if (isLarge) this.#startDigesting();
-    this.#writer = this.#startWriting();
     if (options.signal.aborted) this.#cancel();
   }
 
