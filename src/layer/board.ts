@@ -7,24 +7,28 @@
  *
  *     words   0 cancelled      1: everybody ends
  *             1 head           layers that are in their tree, or left out
- *             2 to 5 bells     go up with every ring: main, inflate, digest, write
- *             6 + l wish       of layer l: NONE, DROPPED (nobody wants it), AGAIN (once more)
+ *             2 to 6 bells     go up with every ring: see BELL
+ *             7 + 2l wish      of layer l: NONE, DROPPED (nobody wants it), AGAIN (once more)
+ *             8 + 2l claims    bit a: somebody reads that layer for the first (0), second time (1)
  *
  * @module
  */
 
 import { LayerfsError } from "../errors.ts";
+import type { StreamName } from "./stream_name.ts";
 
 const CANCELLED = 0;
 const HEAD = 1;
 const BELLS = 2;
-const WISHES = 6;
+const WISHES = 7;
+const CLAIMS = 8;
+const WORDS_A_LAYER = 2;
 
 const DROPPED = 1;
 const AGAIN = 2;
 
-/** The bell of each thread. */
-export const BELL = { main: 0, inflate: 1, digest: 2, write: 3 } as const;
+/** The bell of each thread; two may inflate. */
+export const BELL = { main: 0, digest: 1, write: 2, inflate: 3, inflateToo: 4 } as const;
 
 export type Bell = typeof BELL[keyof typeof BELL];
 
@@ -41,7 +45,7 @@ export class Board {
 
   /** A new one, for so many layers. */
   static create(layers: number): Board {
-    const words = WISHES + layers;
+    const words = WISHES + WORDS_A_LAYER * layers;
     return new Board(new Int32Array(new SharedArrayBuffer(words * Int32Array.BYTES_PER_ELEMENT)));
   }
 
@@ -92,28 +96,48 @@ export class Board {
   /** Says that one more layer is in its tree, or left out. */
   advance(): void {
     Atomics.add(this.shared, HEAD, 1);
-    this.ring(BELL.inflate);
+    this.#ringInflaters();
   }
 
   /** Says that nobody wants what is still to come of a layer. */
   drop(layer: number): void {
-    Atomics.store(this.shared, WISHES + layer, DROPPED);
-    this.ring(BELL.inflate);
+    Atomics.store(this.shared, WISHES + WORDS_A_LAYER * layer, DROPPED);
+    this.#ringInflaters();
   }
 
   /** Asks for a layer a second time; nobody wants what is still to come of the first. */
   askAgain(layer: number): void {
-    Atomics.store(this.shared, WISHES + layer, AGAIN);
-    this.ring(BELL.inflate);
+    Atomics.store(this.shared, WISHES + WORDS_A_LAYER * layer, AGAIN);
+    this.#ringInflaters();
   }
 
   isAskedAgain(layer: number): boolean {
-    return Atomics.load(this.shared, WISHES + layer) === AGAIN;
+    return this.#wish(layer) === AGAIN;
   }
 
   /** @param attempt 0 the first time that the layer is read, 1 the second time */
   isDropped(layer: number, attempt: number): boolean {
-    const wish = Atomics.load(this.shared, WISHES + layer);
+    const wish = this.#wish(layer);
     return wish === DROPPED || (wish === AGAIN && attempt === 0);
+  }
+
+  /** Says that somebody reads a stream now. @returns false where somebody else has said so */
+  claim({ layer, attempt }: StreamName): boolean {
+    const before = Atomics.or(this.shared, CLAIMS + WORDS_A_LAYER * layer, 1 << attempt);
+    return (before & (1 << attempt)) === 0;
+  }
+
+  /** Whether somebody reads a stream, or has read it. */
+  isClaimed({ layer, attempt }: StreamName): boolean {
+    return (Atomics.load(this.shared, CLAIMS + WORDS_A_LAYER * layer) & (1 << attempt)) !== 0;
+  }
+
+  #wish(layer: number): number {
+    return Atomics.load(this.shared, WISHES + WORDS_A_LAYER * layer);
+  }
+
+  #ringInflaters(): void {
+    this.ring(BELL.inflate);
+    this.ring(BELL.inflateToo);
   }
 }

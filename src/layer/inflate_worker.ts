@@ -1,6 +1,6 @@
 /**
- * The thread that reads blobs and puts their tar streams into rings: several layers at a time where
- * they may be unpacked apart, otherwise one after the other.
+ * A thread that reads blobs and puts their tar streams into rings: several layers at a time where
+ * they may be unpacked apart, then beside another thread of the kind; otherwise one after the other.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import { createHasher, formatDigest, type Hasher } from "../core/hasher.ts";
 import { type Digest, digestAlgorithm } from "../oci/digest.ts";
 import { type BlobInput, FileInput, InputFailed, RingInput } from "./blob_input.ts";
-import { BELL, Board } from "./board.ts";
+import { Board } from "./board.ts";
 import {
   type InflateLayer,
   type InflateMessage,
@@ -18,7 +18,8 @@ import {
 } from "./messages.ts";
 import { readLayer, type Step, type TarSink } from "./read_layer.ts";
 import { ReadOrder } from "./read_order.ts";
-import { RingWriter, type StreamName } from "./ring.ts";
+import { RingWriter } from "./ring.ts";
+import type { StreamName } from "./stream_name.ts";
 
 declare const self: {
   onmessage: ((event: MessageEvent<InflateRequest>) => void) | null;
@@ -61,7 +62,7 @@ class Inflater {
   }
 
   run(): void {
-    while (!this.#order.isOver) this.#board.wait(BELL.inflate, () => this.#turn());
+    while (!this.#order.isOver) this.#board.wait(this.#request.bell, () => this.#turn());
   }
 
   /**

@@ -11,7 +11,7 @@ import type { Digest } from "../oci/digest.ts";
 import type { LayerBytes, LayerSource } from "./layer_source.ts";
 import { isAboutContent, isInterruption } from "./messages.ts";
 import { mismatch, type ReadResult } from "./read_layer.ts";
-import type { StreamName } from "./ring.ts";
+import type { StreamName } from "./stream_name.ts";
 
 /** A promise, and how it is settled. */
 export type Pending<T> = ReturnType<typeof Promise.withResolvers<T>>;

@@ -8,11 +8,12 @@ import type { BlobLocation } from "../blob/location.ts";
 import type { DigestEngine } from "../core/hasher.ts";
 import { type ErrorCode, type ErrorData, LayerfsError } from "../errors.ts";
 import type { Digest, DigestAlgorithm } from "../oci/digest.ts";
-import type { SharedBoard } from "./board.ts";
+import type { Bell, SharedBoard } from "./board.ts";
 import type { SharedOutcome, Spool } from "./extractor.ts";
 import type { LayerDigests } from "./layer_source.ts";
 import type { ReadResult } from "./read_layer.ts";
-import type { SharedRing, StreamName } from "./ring.ts";
+import type { SharedRing } from "./ring.ts";
+import type { StreamName } from "./stream_name.ts";
 import type { Traits } from "./traits.ts";
 
 /** A layer for the thread that decompresses: its blob is in a file, or comes through a ring. */
@@ -22,11 +23,12 @@ export interface InflateLayer extends LayerDigests {
   readonly isDigestedElsewhere: boolean;
 }
 
-/** The work of the thread that reads and decompresses. */
+/** The work of a thread that reads and decompresses. */
 export interface InflateRequest {
   readonly board: SharedBoard;
+  readonly bell: Bell;
   readonly layers: readonly InflateLayer[];
-  /** Where tar streams go. */
+  /** Where its tar streams go. */
   readonly rings: readonly SharedRing[];
   /** Bytes of a blob from which on its layer is read before its turn; null where none is. */
   readonly apartFrom: number | null;

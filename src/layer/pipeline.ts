@@ -19,7 +19,7 @@ import { isLocation } from "../blob/content.ts";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { digestAlgorithm } from "../oci/digest.ts";
-import { BELL, Board } from "./board.ts";
+import { BELL, type Bell, Board } from "./board.ts";
 import { ExtractionQueue } from "./extractor.ts";
 import { LayerOutcomes, type Pending, pending } from "./layer_outcomes.ts";
 import type { LayerBytes, LayerSource } from "./layer_source.ts";
@@ -119,10 +119,10 @@ export class LayerPipeline implements AsyncDisposable {
     const isLarge = bytesOf(layers) >= LARGE_BYTES;
     this.#digestsBlobs = isLarge && layers.every(({ content }) => isLocation(content));
     const isApart = options.isOneTree === true && this.#digestsBlobs && isWorthIt(layers);
-    const { inflate, digest, write } = BELL;
-    const readers = isLarge ? [write, digest] : [write];
+    const readers = isLarge ? [BELL.write, BELL.digest] : [BELL.write];
+    const inflaters = isApart ? [BELL.inflate, BELL.inflateToo] : [BELL.inflate];
     this.#rings = layers.slice(0, isApart ? RINGS_APART : RINGS)
-      .map(() => createRing(this.#board, inflate, readers));
+      .map((_, ring) => createRing(this.#board, inflaters[ring % inflaters.length]!, readers));
     this.#isApart = isApart;
     this.#outcomes = new LayerOutcomes(
       layers,
@@ -132,7 +132,9 @@ export class LayerPipeline implements AsyncDisposable {
     options.signal.addEventListener("abort", this.#onAbort);
     // First the one that takes longest until it is at work.
     this.#writer = this.#startWriting();
-    this.#startInflating(!isLarge);
+    const toInflate = this.#layersToInflate();
+    for (const bell of inflaters) this.#startInflating(bell, toInflate, !isLarge);
+    this.#pump.start();
     if (isLarge) this.#startDigesting();
     if (options.signal.aborted) this.#cancel();
   }
@@ -199,7 +201,7 @@ export class LayerPipeline implements AsyncDisposable {
   }
 
   /** @param isAlone whether the thread computes the diffIDs as well */
-  #startInflating(isAlone: boolean): void {
+  #startInflating(bell: Bell, layers: readonly InflateLayer[], isAlone: boolean): void {
     const worker = new Worker(new URL("./inflate_worker.ts", import.meta.url), { type: "module" });
     this.#watch(worker, (message: InflateMessage) => {
       const outcome = this.#outcomes.of(message);
@@ -211,23 +213,26 @@ export class LayerPipeline implements AsyncDisposable {
         if (isAlone) outcome.tarDigest.resolve(message.diffId);
       } else outcome.read.reject(this.#inputError(message.layer, message.error));
     });
-    const layers = this.#layers.map((layer, index): InflateLayer => {
+    const request = {
+      board: this.#board.shared,
+      bell,
+      layers,
+      rings: this.#rings.filter(({ writer }) => writer === bell),
+      apartFrom: this.#isApart ? WORTH_BYTES : null,
+      engine: this.#options.engine,
+      isAlone,
+    };
+    worker.postMessage(request satisfies InflateRequest);
+  }
+
+  #layersToInflate(): InflateLayer[] {
+    return this.#layers.map((layer, index) => {
       const { content, digest, size, diffId } = layer;
       const blob = isLocation(content)
         ? content
         : { ring: this.#pump.add(index, content), length: content.length };
       return { blob, digest, size, diffId, isDigestedElsewhere: this.#isDigestedElsewhere(layer) };
     });
-    const request = {
-      board: this.#board.shared,
-      layers,
-      rings: this.#rings,
-      apartFrom: this.#isApart ? WORTH_BYTES : null,
-      engine: this.#options.engine,
-      isAlone,
-    };
-    worker.postMessage(request satisfies InflateRequest);
-    this.#pump.start();
   }
 
   #inputError(layer: number, error: Parameters<typeof received>[0] | null): Error {

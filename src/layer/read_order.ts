@@ -9,20 +9,21 @@
  */
 
 import type { Board } from "./board.ts";
-import type { StreamName } from "./ring.ts";
+import type { StreamName } from "./stream_name.ts";
 
 export class ReadOrder {
   readonly #sizes: readonly number[];
   readonly #apartFrom: number | null;
   readonly #board: Board;
-  /** Layers that were begun, for the first time and for the second. */
-  readonly #begun: readonly [Set<number>, Set<number>] = [new Set(), new Set()];
+  /** Where all are read one after the other: the layer that comes next. */
+  #following = 0;
+  /** Streams that were begun here, and have not ended. */
   #running = 0;
 
   /**
    * @param sizes bytes of each layer's blob
    * @param apartFrom bytes of a blob from which on its layer is read before the tree waits for it;
-   * null where all are read one after the other
+   * null where all are read one after the other, by one thread
    */
   constructor(sizes: readonly number[], apartFrom: number | null, board: Board) {
     this.#sizes = sizes;
@@ -34,15 +35,13 @@ export class ReadOrder {
   get isOver(): boolean {
     const layers = this.#sizes.length;
     if (this.#apartFrom !== null) return this.#board.head === layers;
-    return this.#begun[0].size === layers && this.#running === 0;
+    return this.#following === layers && this.#running === 0;
   }
 
-  /** What is to be begun now; null for nothing. */
+  /** What is to be begun now, here and nowhere else; null for nothing. */
   next(): StreamName | null {
-    const stream = this.#apartFrom === null ? this.#following() : this.#first(this.#apartFrom);
-    if (stream === null) return null;
-    this.#begun[stream.attempt as 0 | 1].add(stream.layer);
-    this.#running++;
+    const stream = this.#apartFrom === null ? this.#nextInTurn() : this.#claim(this.#apartFrom);
+    if (stream !== null) this.#running++;
     return stream;
   }
 
@@ -51,20 +50,29 @@ export class ReadOrder {
     this.#running--;
   }
 
-  #following(): StreamName | null {
-    const layer = this.#begun[0].size;
-    return this.#running > 0 || layer === this.#sizes.length ? null : { layer, attempt: 0 };
+  #nextInTurn(): StreamName | null {
+    if (this.#running > 0 || this.#following === this.#sizes.length) return null;
+    return { layer: this.#following++, attempt: 0 };
   }
 
+  #claim(from: number): StreamName | null {
+    for (;;) {
+      const stream = this.#first(from);
+      if (stream === null || this.#board.claim(stream)) return stream;
+    }
+  }
+
+  /** What comes first of what nobody has claimed. */
   #first(from: number): StreamName | null {
-    const [first, second] = this.#begun;
-    const { head } = this.#board;
-    if (head === this.#sizes.length) return null;
-    if (!first.has(head)) return { layer: head, attempt: 0 };
-    if (this.#board.isAskedAgain(head) && !second.has(head)) return { layer: head, attempt: 1 };
+    const board = this.#board;
+    const layer = board.head;
+    if (layer === this.#sizes.length) return null;
+    if (!board.isClaimed({ layer, attempt: 0 })) return { layer, attempt: 0 };
+    const again = { layer, attempt: 1 };
+    if (board.isAskedAgain(layer) && !board.isClaimed(again)) return again;
     let largest: number | null = null;
     for (const [layer, size] of this.#sizes.entries()) {
-      if (first.has(layer) || size < from) continue;
+      if (size < from || board.isClaimed({ layer, attempt: 0 })) continue;
       if (largest === null || size > this.#sizes[largest]!) largest = layer;
     }
     return largest === null ? null : { layer: largest, attempt: 0 };

@@ -19,6 +19,7 @@
  */
 
 import { type Bell, Board, type SharedBoard } from "./board.ts";
+import type { StreamName } from "./stream_name.ts";
 
 /** Bytes that a ring holds. Larger ones measured no faster. */
 export const RING_BYTES = 4 * 1024 * 1024;
@@ -59,14 +60,6 @@ export const DIGEST_READER = 1;
 
 /** How a stream has ended. `failed`: the writer says elsewhere why. `dropped`: nobody wanted it. */
 export type StreamEnd = "ended" | "failed" | "dropped";
-
-/** What a stream is of. */
-export interface StreamName {
-  /** By its number in the pipeline, from 0. */
-  readonly layer: number;
-  /** 0 the first time that the layer is read, 1 the second time. */
-  readonly attempt: number;
-}
 
 /** Makes a ring. */
 export function createRing(board: Board, writer: Bell, readers: readonly Bell[]): SharedRing {
