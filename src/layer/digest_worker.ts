@@ -54,7 +54,7 @@ class Digester {
   readonly #open: Open;
   readonly #tars: readonly TarDigester[];
   readonly #running: BlobDigester[] = [];
-  /** Blobs to come, the largest last. */
+  /** Blobs to come. */
   readonly #blobs: BlobToDigest[];
 
   constructor({ board, rings, algorithms, blobs, engine }: DigestRequest) {
@@ -63,7 +63,7 @@ class Digester {
     this.#tars = rings.map((ring) => {
       return new TarDigester(new RingReader(ring, DIGEST_READER), algorithms, this.#open);
     });
-    this.#blobs = blobs.toSorted((one, other) => one.blob.length - other.blob.length);
+    this.#blobs = [...blobs];
   }
 
   /** Until it is cancelled. */
@@ -87,7 +87,7 @@ class Digester {
     const open = this.#tars.filter((tar) => tar.isOpen).length;
     const lanes = LANES - open;
     while (this.#running.length < lanes && this.#blobs.length > 0) {
-      this.#running.push(new BlobDigester(this.#blobs.pop()!, this.#board, this.#open));
+      this.#running.push(new BlobDigester(this.#blobs.shift()!, this.#board, this.#open));
     }
     // While there are tar streams, a blob is better digested together with what will come of them.
     const filling = this.#running.slice(0, lanes).filter((blob) => open === 0 || blob.hasRoom);

@@ -65,6 +65,7 @@ export interface DigestRequest {
   readonly rings: readonly SharedRing[];
   /** For each layer, of its tar stream; null where that needs no digest. */
   readonly algorithms: readonly (DigestAlgorithm | null)[];
+  /** In the order in which they are to be begun. */
   readonly blobs: readonly BlobToDigest[];
   readonly engine: DigestEngine;
 }

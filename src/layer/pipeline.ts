@@ -9,8 +9,10 @@
  *
  * Where all layers make one tree, several are in the works at a time, each in a ring of its own: those
  * whose turn it is not yet are unpacked apart, and put on top in their turn (see tree_maker.ts). Then
- * the digests of their blobs are the second thread's as well: the more streams it has, the faster is
- * SHA-256 in WebAssembly (see hasher_lanes.ts).
+ * two threads read and decompress, as that takes longest.
+ *
+ * The digests of blobs in files are the second thread's as well: the more streams it has, the faster
+ * is SHA-256 in WebAssembly (see hasher_lanes.ts).
  *
  * @module
  */
@@ -256,15 +258,22 @@ export class LayerPipeline implements AsyncDisposable {
       algorithms: this.#layers.map(({ diffId }) =>
         diffId === null ? null : digestAlgorithm(diffId)
       ),
-      blobs: this.#layers.flatMap((layer, index): BlobToDigest[] => {
-        const { content, digest } = layer;
-        const isWanted = digest !== null && isLocation(content) && this.#isDigestedElsewhere(layer);
-        if (!isWanted) return [];
-        return [{ layer: index, blob: content, algorithm: digestAlgorithm(digest) }];
-      }),
+      blobs: this.#blobsToDigest(),
       engine: this.#options.engine,
     };
     worker.postMessage(request satisfies DigestRequest);
+  }
+
+  /** Those that are wanted first come first: a stored layer waits for its own, one tree for all. */
+  #blobsToDigest(): BlobToDigest[] {
+    const blobs = this.#layers.flatMap((layer, index): BlobToDigest[] => {
+      const { content, digest } = layer;
+      const isWanted = digest !== null && isLocation(content) && this.#isDigestedElsewhere(layer);
+      if (!isWanted) return [];
+      return [{ layer: index, blob: content, algorithm: digestAlgorithm(digest) }];
+    });
+    if (!this.#isApart) return blobs;
+    return blobs.sort((one, other) => other.blob.length - one.blob.length);
   }
 
   /** Whether the thread that computes digests does so of a blob as well, beside the tar streams. */
