@@ -16,7 +16,7 @@ import { encodeHeader, endOfArchive } from "../tar/header.ts";
 import { listOptions, writeList } from "./fingerprints.ts";
 import { type LinkPlan, planLinks } from "./link_plan.ts";
 import { type PackedLayer, packMembers, type PackOptions } from "./pack.ts";
-import { joinRelative, parentOf } from "./root_path.ts";
+import { joinRelative, nameOf, parentOf } from "./root_path.ts";
 import type { TreeChanges } from "./tree_changes.ts";
 import { type SeenFile, TreeView } from "./tree_view.ts";
 
@@ -111,7 +111,7 @@ function whiteouts({ changes, before, names }: TreeChanges): Uint8Array[] {
   for (const { kind, path } of changes) {
     if (kind !== "D") continue;
     const parent = parentOf(path);
-    gone.set(parent, [...gone.get(parent) ?? [], path.slice(path.lastIndexOf("/") + 1)]);
+    gone.set(parent, [...gone.get(parent) ?? [], nameOf(path)]);
   }
   return [...gone].flatMap(([parent, children]) => {
     const isAll = children.length > 1 && children.length === before.children(parent).length;

@@ -13,7 +13,7 @@ import { decodeName, encodeName } from "../core/raw_name.ts";
 import { LayerfsError } from "../errors.ts";
 import { isInterrupted, runSync } from "../process.ts";
 import type { LowerTree } from "./lower_tree.ts";
-import { joinRelative, lstatOrNull, parentOf } from "./root_path.ts";
+import { joinRelative, lstatOrNull, nameOf, parentOf } from "./root_path.ts";
 import { writeAll } from "./write_all.ts";
 
 export class RawNames {
@@ -50,7 +50,7 @@ export class RawNames {
     const parts: Uint8Array[] = [];
     for (const path of lower.rawFiles.toReversed()) { // children first: their parents move later
       const parent = parentOf(path);
-      const token = path.slice(path.lastIndexOf("/") + 1);
+      const token = nameOf(path);
       const directory = decodeName(joinRelative(parent, ""), lower.names);
       const name = lower.names.get(token);
       if (directory === undefined || name === undefined) throw new TypeError(`no name of ${path}`);

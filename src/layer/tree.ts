@@ -139,11 +139,7 @@ export class Tree {
    */
   place(path: string): Place {
     const named = parentOf(path);
-    if (this.hasDirectory(named)) {
-      this.#enter(named);
-      return { parent: named, name: nameOf(path), path };
-    }
-    let parent = this.#resolved.get(named);
+    let parent = this.hasDirectory(named) ? named : this.#resolved.get(named);
     if (parent === undefined) {
       parent = this.#resolve(named, {
         missing: (path) => this.makeDirectory(path),
@@ -152,15 +148,16 @@ export class Tree {
         },
       });
       this.#resolved.set(named, parent);
-      this.#enter(parent);
     }
-    return placeIn(parent, path);
+    this.#enter(parent);
+    return placeIn(parent, named, path);
   }
 
   /** The place that `path` names, or null where its parent does not exist. Makes nothing. */
   find(path: string): Place | null {
-    const parent = this.findDirectory(parentOf(path));
-    return parent === null ? null : placeIn(parent, path);
+    const named = parentOf(path);
+    const parent = this.findDirectory(named);
+    return parent === null ? null : placeIn(parent, named, path);
   }
 
   /** The real directory that `path` names, every symlink followed, or null. Makes nothing. */
@@ -341,8 +338,8 @@ export class Tree {
   }
 }
 
-/** The place of the last component of `path` in the real directory `parent`. */
-function placeIn(parent: string, path: string): Place {
+/** The place of `path`, whose parent is named `named`, and is the real directory `parent`. */
+function placeIn(parent: string, named: string, path: string): Place {
   const name = nameOf(path);
-  return { parent, name, path: joinRelative(parent, name) };
+  return { parent, name, path: parent === named ? path : joinRelative(parent, name) };
 }

@@ -105,24 +105,28 @@ export class TreeMaker {
   /**
    * Makes the tree.
    *
-   * @returns what could not be kept, for people to read, what the tree has now, and what it says of
-   * itself to one that follows
+   * @returns what could not be kept, for people to read, and what the tree has now
    * @throws {LayerfsError} what is wrong with the {@linkcode layer} in hand
    * @throws {StreamBroken} where its stream is
    */
-  run(): { warnings: string[]; traits: Traits; told: ToldTree | null } {
+  run(): { warnings: string[]; traits: Traits } {
     try {
       while (this.#head < this.#layers.length) {
         this.#setting.board.wait(BELL.write, () => this.#turn());
       }
       const traits = this.#tree.finish();
       this.#warnings.push(...this.#tree.spool.warnings);
-      return { warnings: this.#warnings, traits, told: this.#tree.told };
+      return { warnings: this.#warnings, traits };
     } finally {
       for (const running of this.#running.values()) this.#leave(running);
       for (const { tree } of this.#apart.values()) tree.spool.close();
       this.#tree.spool.close();
     }
+  }
+
+  /** What the tree, once it is made, says of itself to one that follows it; null where it cannot. */
+  get told(): ToldTree | null {
+    return this.#tree.told;
   }
 
   /** Goes on with all layers, where that is possible. @returns whether anything was done */

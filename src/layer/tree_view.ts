@@ -15,7 +15,7 @@ import { check, isInterrupted, runSync } from "../process.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { type FileKind, kindOf } from "./file_kind.ts";
 import { asciiField, findRecords, parseFindTime } from "./find_output.ts";
-import { absolutePath, joinRelative, parentOf } from "./root_path.ts";
+import { absolutePath, joinRelative, nameOf, parentOf } from "./root_path.ts";
 
 /** What lstat(2) says of a file; no numbers of devices, no targets. */
 export interface SeenFile {
@@ -82,7 +82,7 @@ export class TreeView {
     const isInTree = path === "" || this.stat(parentOf(path))?.kind === "directory";
     let seen: SeenFile | null = null;
     if (isInTree) {
-      const name = path.slice(path.lastIndexOf("/") + 1);
+      const name = nameOf(path);
       if (name.startsWith(TOKEN_MARK)) this.#readAll(parentOf(path));
       // To look at the parent may have read all that is in it.
       if (this.#isRead(path)) seen = this.#seen.get(path) ?? null;
@@ -161,7 +161,7 @@ export class TreeView {
       this.#seen.set(below === "" ? directory : name, file);
       if (file.kind === "directory") this.#children.set(below === "" ? directory : name, []);
       if (below === "") continue;
-      this.#children.get(parentOf(name))?.push(name.slice(name.lastIndexOf("/") + 1));
+      this.#children.get(parentOf(name))?.push(nameOf(name));
     }
     this.#read.add(directory);
   }

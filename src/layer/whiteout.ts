@@ -10,7 +10,7 @@
 
 import type { TarScanner } from "../core/tar_scanner.ts";
 import { IMPLIED_DIRECTORY } from "./attributes.ts";
-import { joinRelative, parentOf } from "./root_path.ts";
+import { joinRelative, nameOf, parentOf } from "./root_path.ts";
 import type { Tree } from "./tree.ts";
 
 /** What {@linkcode TarScanner.seen} says of a path that is only a parent of what was seen. */
@@ -40,7 +40,7 @@ export function hideChildren(tree: Tree, scanner: Seen, path: string): void {
 /** The place that `path` names in the lower layers, or null where its parent is not there. */
 function lowerPlace(tree: Tree, scanner: Seen, path: string): string | null {
   const parent = lowerDirectory(tree, scanner, parentOf(path));
-  return parent === null ? null : joinRelative(parent, path.slice(path.lastIndexOf("/") + 1));
+  return parent === null ? null : joinRelative(parent, nameOf(path));
 }
 
 /**

@@ -8,7 +8,6 @@ import { printable } from "../errors.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { BELL, Board } from "./board.ts";
 import { ExtractionFailed, RemoteExtractor } from "./extractor.ts";
-import type { ToldTree } from "./lower_tree.ts";
 import {
   isInterruption,
   sendable,
@@ -30,8 +29,8 @@ declare const self: {
 
 let setting: TreeSetting;
 
-/** What the tree that was made last has said of itself. */
-let last: ToldTree | null = null;
+/** Who has made the last tree, which may tell the next one what it holds. */
+let last: TreeMaker | null = null;
 
 self.onmessage = ({ data }) => {
   if (data.type === "tree") makeTree(data);
@@ -57,11 +56,11 @@ function settingOf({ board, rings, outcome, isApart }: WriteSetup): TreeSetting 
 function makeTree(request: TreeRequest): void {
   let maker: TreeMaker | null = null;
   try {
-    const below = request.job.follows === true ? last : null;
+    const told = request.job.follows === true ? last?.told ?? null : null;
     last = null;
-    maker = new TreeMaker(request, setting, below);
-    const { warnings, traits, told } = maker.run();
-    last = told;
+    maker = new TreeMaker(request, setting, told);
+    const { warnings, traits } = maker.run();
+    last = maker;
     self.postMessage({ type: "done", result: { warnings: capped(warnings), traits } });
   } catch (error) {
     // Of what is done for an entry, the entry says more; this is of what waited.

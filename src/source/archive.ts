@@ -14,6 +14,7 @@ import { type TarEntry, TarScanner } from "../core/tar_scanner.ts";
 import { LayerfsError } from "../errors.ts";
 import { MAX_ARCHIVE_MEMBERS, MAX_PAX_BYTES } from "../limits.ts";
 import { storageError } from "../system_error.ts";
+import { paddedSize } from "../tar/header.ts";
 import { BLOCK_SIZE } from "../tar/ustar_block.ts";
 import { readAt } from "./document.ts";
 import { fileFormat, formatAdvice } from "./file_format.ts";
@@ -184,7 +185,7 @@ function memberOf(entry: TarEntry, scanner: TarScanner, size: number): Member {
   }
   if (type !== "file") return { kind: "other", what: type };
   const offset = scanner.offset;
-  const blocks = Math.ceil(entry.size / BLOCK_SIZE) * BLOCK_SIZE;
+  const blocks = paddedSize(entry.size);
   // The bytes of a sparse file are not one range of the archive.
   if (scanner.skippable() !== blocks) return { kind: "other", what: "sparse file" };
   if (offset + entry.size > size) {

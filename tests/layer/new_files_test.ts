@@ -65,7 +65,6 @@ Deno.test("files are plain where root makes them, and where no directory says ot
     assert(files.belongTo({}));
     files.enter({ ...BELOW, mode: 0o2755 });
     assert(!files.belongTo({}), "the setgid bit gives the group on");
-    return Promise.resolve();
   }));
 
 Deno.test(
@@ -86,7 +85,6 @@ Deno.test(
         below.enter({ ...BELOW, gid: name === "group" ? 50 : 0, mode });
         assert(!below.belongTo({}), `below ${name}`);
       }
-      return Promise.resolve();
     }),
 );
 
@@ -96,7 +94,6 @@ Deno.test("where files may not be plain, no look changes that", () =>
     fs.mkdirSync(`${root}/a`);
     files.look(`${root}/a`);
     assert(!files.belongTo({}));
-    return Promise.resolve();
   }));
 
 Deno.test("every owner and mode is that of the layer, beside those of others", {
@@ -130,7 +127,6 @@ Deno.test("every owner and mode is that of the layer, beside those of others", {
     ]);
     const late = ["d/late", "d/e", "d/e/late", "d/late-link"].map((path) => has(place, path));
     assertEquals(late, ["0:0 640", "0:0 700", "0:0 644", "0:0 777"]);
-    return Promise.resolve();
   }));
 
 Deno.test(
@@ -138,22 +134,20 @@ Deno.test(
   { ignore: !IS_ROOT },
   () =>
     withPlace((place) => {
-      const link = (name: string, target: string) => ({ name, target });
-      const links = [link("root-twin", "d/root"), link("others-twin", "d/other")];
+      const links = [["root-twin", "d/root"], ["others-twin", "d/other"]] as const;
       applyPlainly(place, [
         dir("d"),
         file("d/root", "x"),
         file("d/other", "y", { uid: 7 }),
-        ...links.map(({ name, target }) => hardlink(name, target)),
+        ...links.map(([name, target]) => hardlink(name, target)),
       ]);
-      for (const { name, target } of links) {
+      for (const [name, target] of links) {
         assertEquals(
           fs.lstatSync(`${place.root}/${name}`).ino,
           fs.lstatSync(`${place.root}/${target}`).ino,
           name,
         );
       }
-      return Promise.resolve();
     }),
 );
 
@@ -175,7 +169,6 @@ Deno.test(
       const second = applyPlainly(place, [dir("e"), file("d/f", "x", { mode: 0o666 })], first);
       assertEquals([first?.mayGiveAcls, second?.mayGiveAcls], [true, true]);
       assertEquals(has(place, "d/f"), "0:0 666");
-      return Promise.resolve();
     }),
 );
 
@@ -196,7 +189,7 @@ Deno.test("a default access control list is found, and does not change the modes
     await Deno.writeFile(path, blob);
     const content = { path, offset: 0, length: blob.length };
     const layer = { content, digest: null, diffId: null, size: null };
-    const job = { root, scratch, layers: [layer], asRoot: true, traits: NO_TRAITS, engine: "wasm" };
+    const job = { root, scratch, layers: [layer], asRoot: true, traits: NO_TRAITS };
     await applyLayers({ ...job, engine: "wasm" }, NEVER, () => {});
     assertEquals([has(place, "d"), has(place, "d/open")], ["0:0 755", "0:0 666"]);
   }));

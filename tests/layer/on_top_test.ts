@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
 import { applyLayers } from "../../src/layer/apply_layers.ts";
-import { type LowerTree, readLowerTree } from "../../src/layer/lower_tree.ts";
+import { type LowerTree, readLowerTree, type ToldTree } from "../../src/layer/lower_tree.ts";
 import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
 import {
   dir,
@@ -19,14 +19,7 @@ import {
   whiteout,
 } from "../fixtures/tar.ts";
 import { describe, IS_ROOT, output, type Tree } from "../fixtures/tree.ts";
-import {
-  applyApart,
-  applyEach,
-  applyFollowing,
-  applyJob,
-  randomStack,
-  type Stack,
-} from "./stacks.ts";
+import { applyApart, applyEach, applyJob, randomStack, type Stack } from "./stacks.ts";
 
 /** What a job made of a stack: a tree, or an error's code. */
 interface Outcome {
@@ -74,10 +67,14 @@ function outcome(apply: (top: string, root: string) => Traits): Promise<Outcome>
 const inOneJob = (layers: Stack, asRoot?: boolean) =>
   outcome((top, root) => applyJob(top, root, layers, asRoot));
 const oneByOne = (layers: Stack, asRoot?: boolean) =>
-  outcome((top, root) => applyEach(top, root, layers, asRoot));
+  outcome((top, root) => applyEach(top, root, layers, () => null, asRoot));
 const following = (layers: Stack, asRoot?: boolean) =>
   outcome((top, root) => {
-    return applyFollowing(top, root, layers, (told) => assertExact(told, root), asRoot);
+    const tell = (told: ToldTree | null) => {
+      if (told !== null) assertExact(told, root);
+      return told;
+    };
+    return applyEach(top, root, layers, tell, asRoot);
   });
 const inParts = (layers: Stack, onApart: (index: number) => void, asRoot?: boolean) =>
   outcome((top, root) => applyApart(top, root, layers, onApart, asRoot));

@@ -18,7 +18,7 @@ export interface Place {
 }
 
 /** Gives `use` an empty root, a scratch directory, and one for blobs. */
-export async function withPlace(use: (place: Place) => Promise<void>): Promise<void> {
+export async function withPlace(use: (place: Place) => Promise<void> | void): Promise<void> {
   const top = await Deno.makeTempDir({ prefix: "layerfs-pipeline-" });
   const place = { root: `${top}/root`, scratch: `${top}/scratch`, blobs: `${top}/blobs` };
   for (const directory of Object.values(place)) Deno.mkdirSync(directory);

@@ -79,32 +79,22 @@ function applyOnTop(
   }
 }
 
-/** Applies `layers` to `root`, one job for each, which has to look at what is there. */
-export function applyEach(top: string, root: string, layers: Stack, asRoot = IS_ROOT): Traits {
-  let base: Below | null = null;
-  for (const layer of layers) {
-    const below: Below | null = base === null ? null : { ...base, told: null };
-    base = applyOnTop(top, root, [layer], below, asRoot);
-  }
-  return base?.traits ?? NO_TRAITS;
-}
-
 /**
- * Applies `layers` to `root`, one job for each, which is told what is there.
+ * Applies `layers` to `root`, one job for each.
  *
- * @param onTold is called with what the next one is told
+ * @param tell given what the tree so far says of itself, returns what the next job is told of it
  */
-export function applyFollowing(
+export function applyEach(
   top: string,
   root: string,
   layers: Stack,
-  onTold: (told: ToldTree) => void,
+  tell: (told: ToldTree | null) => ToldTree | null,
   asRoot = IS_ROOT,
 ): Traits {
   let base: Below | null = null;
   for (const layer of layers) {
-    base = applyOnTop(top, root, [layer], base, asRoot);
-    if (base.told !== null) onTold(base.told);
+    const { traits, told }: Below = applyOnTop(top, root, [layer], base, asRoot);
+    base = { traits, told: tell(told) };
   }
   return base?.traits ?? NO_TRAITS;
 }
