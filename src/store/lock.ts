@@ -99,8 +99,11 @@ export class FileLock implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#open) this.#file.close();
+    if (!this.#open) return;
     this.#open = false;
+    // Closing is not enough: a program that starts has this file too, from fork(2) to execve(2).
+    this.#file.unlockSync();
+    this.#file.close();
   }
 }
 

@@ -28,6 +28,26 @@ Deno.test("a lock is refused while it is held, and free when its holder lets go"
     assertEquals(await Array.fromAsync(Deno.readDir(directory)), []);
   }));
 
+Deno.test("a lock is free when its holder lets go, though programs start meanwhile", () =>
+  withPath(async (path) => {
+    // between fork(2) and execve(2), a child has a copy of each open file
+    const source = `for (let i = 0; i < 200; i++) await new Deno.Command("ls").output();
+      self.postMessage("done");`;
+    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    const starter = new Worker(url, { type: "module" });
+    let done = false;
+    starter.onmessage = () => done = true;
+    while (!done) {
+      (await FileLock.wait(path))[Symbol.dispose]();
+      const again = FileLock.tryExisting(path);
+      assert(again !== null);
+      again.remove();
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    starter.terminate();
+    URL.revokeObjectURL(url);
+  }));
+
 Deno.test("shared locks exclude exclusive ones, and not each other", () =>
   withPath(async (path) => {
     const one = await FileLock.wait(path, "shared");
