@@ -72,7 +72,7 @@ export { mount, type MountOptions, unmount } from "./src/container/mount.ts";
 export type { StoreOptions } from "./src/store/store.ts";
 export type { DriverName } from "./src/store/driver.ts";
 export type { ProgressEvent, ProgressListener } from "./src/layer/progress.ts";
-export type { Work } from "./src/store/layerfs.ts";
+export type { Work } from "./src/store/work.ts";
 
 // What a store holds besides containers.
 export {

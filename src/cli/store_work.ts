@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Work } from "../store/layerfs.ts";
+import type { Work } from "../store/work.ts";
 import type { Context, StoreChoice } from "./context.ts";
 
 /** The store of the command line, with the signal and the progress of the command. */

@@ -13,7 +13,7 @@ import {
 } from "../store/commit.ts";
 import { ImageStore } from "../store/images.ts";
 import { parseNewStoreTag } from "../store/new_store_tag.ts";
-import type { Work } from "../store/layerfs.ts";
+import type { Work } from "../store/work.ts";
 import { addLayerBlobs } from "../transfer/layer_blobs.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { type BasePlaces, findBaseImage } from "./base.ts";

@@ -6,7 +6,8 @@
 
 import { LayerfsError } from "../errors.ts";
 import type { SourcePlaces } from "../source/open.ts";
-import { LayerFS, type Work } from "../store/layerfs.ts";
+import { LayerFS } from "../store/layerfs.ts";
+import type { Work } from "../store/work.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { getSettled, rootfsOf } from "./containers.ts";
 import { getLayer } from "./layers.ts";

@@ -9,7 +9,7 @@ import { parseReference } from "../oci/reference.ts";
 import { openSource, type SourcePlaces } from "../source/open.ts";
 import { ImageStore } from "../store/images.ts";
 import { parseNewStoreTag } from "../store/new_store_tag.ts";
-import type { Work } from "../store/layerfs.ts";
+import type { Work } from "../store/work.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import type { PulledImage } from "../store/stored_image.ts";
 import { readGraph } from "../transfer/graph.ts";

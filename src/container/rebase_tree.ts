@@ -17,7 +17,7 @@ import {
 import { type Contradiction, mergeTrees, type Side } from "../layer/tree_merge.ts";
 import type { RawNames } from "../core/raw_name.ts";
 import type { ContainerRootfs } from "../store/driver.ts";
-import type { Work } from "../store/layerfs.ts";
+import type { Work } from "../store/work.ts";
 import type { Store } from "../store/store.ts";
 import { legible } from "./diff.ts";
 

@@ -7,7 +7,8 @@
 import { check, run } from "../process.ts";
 import { openRootfs } from "../source/rootfs.ts";
 import type { NewRootfs } from "../store/driver.ts";
-import { type LayerFS, NOTHING_PROVIDED, type Provided, type Work } from "../store/layerfs.ts";
+import type { LayerFS } from "../store/layerfs.ts";
+import { NOTHING_PROVIDED, type Provided, type Work } from "../store/work.ts";
 
 /**
  * Makes it of a directory, which is copied, or of a tar file (plain, gzip, zstd), which is unpacked.

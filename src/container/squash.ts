@@ -10,7 +10,8 @@ import { resolveImage } from "../source/image.ts";
 import type { SourcePlaces } from "../source/open.ts";
 import { ImageStore } from "../store/images.ts";
 import { parseNewStoreTag } from "../store/new_store_tag.ts";
-import { LayerFS, type Work } from "../store/layerfs.ts";
+import { LayerFS } from "../store/layerfs.ts";
+import type { Work } from "../store/work.ts";
 import { type SquashedImage, squashImage } from "../store/squash.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 

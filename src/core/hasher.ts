@@ -16,7 +16,14 @@
 
 import { createHash, type Hash } from "node:crypto";
 import { type Digest, type DigestAlgorithm, parseDigest } from "../oci/digest.ts";
-import { type Exports, HASH_DIGEST, instantiate, WINDOW, WINDOW_SIZE } from "./instance.ts";
+import {
+  type Exports,
+  giveInstance,
+  HASH_DIGEST,
+  takeInstance,
+  WINDOW,
+  WINDOW_SIZE,
+} from "./instance.ts";
 
 /** Who computes digests: the WebAssembly module, or node:crypto (the CPU's SHA instructions). */
 export type DigestEngine = "wasm" | "native";
@@ -65,13 +72,6 @@ export function formatDigest(algorithm: DigestAlgorithm, bytes: Uint8Array): Dig
   return parseDigest(`${algorithm}:${bytes.toHex()}`);
 }
 
-/**
- * Instances whose digest is finished. `hashInit` sets all the state that a digest reads, so that
- * an instance carries nothing over; 8 is more than one image has streams at a time.
- */
-const idle: Exports[] = [];
-const MAX_IDLE = 8;
-
 class WasmHasher implements Hasher {
   readonly algorithm: DigestAlgorithm;
   #wasm: Exports | undefined;
@@ -79,7 +79,7 @@ class WasmHasher implements Hasher {
 
   constructor(algorithm: DigestAlgorithm) {
     this.algorithm = algorithm;
-    this.#wasm = idle.pop() ?? instantiate();
+    this.#wasm = takeInstance();
     // The view lasts: hashing never grows the memory.
     const buffer = this.#wasm.memory.buffer as ArrayBuffer;
     this.#window = new Uint8Array(buffer, WINDOW, WINDOW_SIZE);
@@ -105,7 +105,7 @@ class WasmHasher implements Hasher {
     const wasm = this.#live();
     const result = new Uint8Array(wasm.memory.buffer, HASH_DIGEST, wasm.hashFinish()).slice();
     this.#wasm = undefined;
-    if (idle.length < MAX_IDLE) idle.push(wasm);
+    giveInstance(wasm);
     return result;
   }
 

@@ -84,3 +84,20 @@ export const WINDOW_SIZE = 0x100000;
 export function instantiate(): Exports {
   return new WebAssembly.Instance(module).exports as unknown as Exports;
 }
+
+/**
+ * Instances whose work is done. `hashInit` and `scanInit` set all the state that the others read, so
+ * that an instance carries nothing over; 8 is more than one image has streams at a time.
+ */
+const idle: Exports[] = [];
+const MAX_IDLE = 8;
+
+/** An instance that nobody uses: it takes long until the garbage collector frees one's memory. */
+export function takeInstance(): Exports {
+  return idle.pop() ?? instantiate();
+}
+
+/** Gives back an instance that nobody uses any more. */
+export function giveInstance(wasm: Exports): void {
+  if (idle.length < MAX_IDLE) idle.push(wasm);
+}

@@ -26,9 +26,10 @@ import { type DigestEngine, formatDigest } from "./hasher.ts";
 import {
   EVENTS,
   type Exports,
+  giveInstance,
   HASH_DIGEST,
   HOST_PATH,
-  instantiate,
+  takeInstance,
   WINDOW,
   WINDOW_SIZE,
 } from "./instance.ts";
@@ -71,7 +72,7 @@ export class TarScanner {
   /** What the tokens in paths stand for (raw_name.ts). */
   readonly rawNames: RawNames = new Map();
   readonly #algorithm: DigestAlgorithm | null;
-  readonly #wasm: Exports;
+  #instance: Exports | null = takeInstance();
   readonly #hash: Hash | null;
   #views: MemoryViews;
   #offset = 0;
@@ -82,7 +83,6 @@ export class TarScanner {
 
   constructor(options: TarScannerOptions) {
     this.#algorithm = options.algorithm;
-    this.#wasm = instantiate();
     this.#views = viewsOf(this.#wasm);
     const native = options.algorithm !== null && options.engine === "native";
     this.#hash = native ? createHash(options.algorithm) : null;
@@ -160,6 +160,17 @@ export class TarScanner {
       this.#algorithm,
       this.#views.bytes.slice(HASH_DIGEST, HASH_DIGEST + length),
     );
+  }
+
+  /** Gives its memory back for the next stream. Every call throws a TypeError from then on. */
+  close(): void {
+    if (this.#instance !== null) giveInstance(this.#instance);
+    this.#instance = null;
+  }
+
+  get #wasm(): Exports {
+    if (this.#instance !== null) return this.#instance;
+    throw new TypeError("Cannot use the tar scanner: it is closed");
   }
 
   /** Bytes of file contents and padding that come next and may be left out by {@linkcode skip}. */

@@ -40,9 +40,15 @@ export async function applyLayers(
     onProgress,
     positions: layers.map((_, layer) => layer),
     total: layers.length,
-    isOneTree: skeletons === undefined && layers.length > 1 && isPlace(tree),
+    ...(skeletons === undefined && layers.length > 1 && isPlace(tree)
+      ? { apart: apartIn(tree) }
+      : {}),
   });
   return await pipeline.makeTree(tree, skeletons ?? layers.map(() => null));
+}
+
+function apartIn({ scratch, asRoot }: TreeJob) {
+  return { scratch, asRoot, hasSkeletons: false, isOneTree: true };
 }
 
 /**

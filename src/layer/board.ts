@@ -7,9 +7,11 @@
  *
  *     words   0 cancelled      1: everybody ends
  *             1 head           layers that are in their tree, or left out
- *             2 to 6 bells     go up with every ring: see BELL
- *             7 + 2l wish      of layer l: NONE, DROPPED (nobody wants it), AGAIN (once more)
- *             8 + 2l claims    bit a: somebody reads that layer for the first (0), second time (1)
+ *             2 calls          messages to the thread that writes
+ *             3 to 7 bells     go up with every ring: see BELL
+ *             8 + 2l wish      of layer l: NONE, DROPPED (nobody wants it), AGAIN (once more)
+ *             9 + 2l claims    bit a: somebody reads that layer for the first (0), second time (1);
+ *                              bit 2: it may be unpacked apart
  *
  * @module
  */
@@ -19,13 +21,16 @@ import type { StreamName } from "./stream_name.ts";
 
 const CANCELLED = 0;
 const HEAD = 1;
-const BELLS = 2;
-const WISHES = 7;
-const CLAIMS = 8;
+const CALLS = 2;
+const BELLS = 3;
+const WISHES = 8;
+const CLAIMS = 9;
 const WORDS_A_LAYER = 2;
 
 const DROPPED = 1;
 const AGAIN = 2;
+
+const APART = 1 << 2;
 
 /** The bell of each thread; two may inflate. */
 export const BELL = { main: 0, digest: 1, write: 2, inflate: 3, inflateToo: 4 } as const;
@@ -88,6 +93,17 @@ export class Board {
     }
   }
 
+  /** Says that the thread that writes has a message, which it sees when it stands still only. */
+  call(): void {
+    Atomics.add(this.shared, CALLS, 1);
+    this.ring(BELL.write);
+  }
+
+  /** How often it was called. */
+  get calls(): number {
+    return Atomics.load(this.shared, CALLS);
+  }
+
   /** Layers, from the first on, that are in their tree or left out. */
   get head(): number {
     return Atomics.load(this.shared, HEAD);
@@ -130,6 +146,16 @@ export class Board {
   /** Whether somebody reads a stream, or has read it. */
   isClaimed({ layer, attempt }: StreamName): boolean {
     return (Atomics.load(this.shared, CLAIMS + WORDS_A_LAYER * layer) & (1 << attempt)) !== 0;
+  }
+
+  /** Says that a layer may be unpacked apart from those below it. */
+  allowApart(layer: number): void {
+    Atomics.or(this.shared, CLAIMS + WORDS_A_LAYER * layer, APART);
+    this.#ringInflaters();
+  }
+
+  mayBeApart(layer: number): boolean {
+    return (Atomics.load(this.shared, CLAIMS + WORDS_A_LAYER * layer) & APART) !== 0;
   }
 
   #wish(layer: number): number {

@@ -38,7 +38,7 @@ const ATTRIBUTE_WARNING = /^.*: Cannot (?:set|setxattr|lsetxattr|fsetxattr)/;
 export interface Spool {
   /** Absolute path of the archive, which is removed afterwards. */
   readonly spool: string;
-  /** The layer that it is of, from 0: of those that make the tree. */
+  /** The layer that it is of, by its number in the pipeline. */
   readonly layer: number;
   /** Absolute path of the tree. */
   readonly root: string;

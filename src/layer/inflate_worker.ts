@@ -53,7 +53,7 @@ class Inflater {
     this.#request = request;
     this.#board = new Board(request.board);
     const sizes = request.layers.map(({ blob }) => blob.length);
-    this.#order = new ReadOrder(sizes, request.apartFrom, this.#board);
+    this.#order = new ReadOrder(sizes, request.isApart, this.#board);
     this.#slots = request.rings.map((ring) => ({
       ring: new RingWriter(ring),
       work: null,

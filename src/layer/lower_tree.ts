@@ -29,7 +29,8 @@ export interface LowerTree {
 
 /** What a tree says of itself: all that one which begins with a copy of it would have to read. */
 export interface ToldTree extends LowerTree {
-  /** Whether a directory of it may have a default access control list. */
+  /** Whether a directory of it may have extended attributes, and a default access control list. */
+  readonly haveXattrs: boolean;
   readonly mayGiveAcls: boolean;
 }
 

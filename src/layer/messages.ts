@@ -30,8 +30,8 @@ export interface InflateRequest {
   readonly layers: readonly InflateLayer[];
   /** Where its tar streams go. */
   readonly rings: readonly SharedRing[];
-  /** Bytes of a blob from which on its layer is read before its turn; null where none is. */
-  readonly apartFrom: number | null;
+  /** Whether layers may be unpacked apart, those that the board says. */
+  readonly isApart: boolean;
   readonly engine: DigestEngine;
   /** Whether it computes the diffIDs as well. */
   readonly isAlone: boolean;
@@ -101,6 +101,33 @@ export interface TreeJob {
   readonly onTop?: boolean;
   /** Whether the root is a copy of the tree that the same pipeline has made last, unchanged. */
   readonly follows?: boolean;
+  /**
+   * Whether it must be able to say all of itself, for layers that are unpacked apart, whatever it
+   * takes to know that. Where it is absent, it says what it knows anyway.
+   */
+  readonly tells?: boolean;
+  /**
+   * The layer was unpacked apart, and the root is an overlay with what it consists of: the upper
+   * directory, absolute.
+   */
+  readonly own?: string;
+}
+
+/** Where layers may be unpacked apart from those below them. */
+export interface ApartPlace {
+  /** A directory of our own. Absolute. */
+  readonly scratch: string;
+  /** As {@linkcode TreeJob.asRoot}. */
+  readonly asRoot: boolean;
+  /** Whether each of them gets a skeleton (see skeleton.ts). */
+  readonly hasSkeletons: boolean;
+}
+
+/** A layer that was unpacked apart. */
+export interface OwnFiles {
+  /** The directory with all that it consists of, complete but for the attributes of directories. */
+  readonly root: string;
+  readonly skeleton: string | null;
 }
 
 /** What the thread that writes works with. */
@@ -110,8 +137,8 @@ export interface WriteSetup {
   readonly rings: readonly SharedRing[];
   /** Where the main thread tells what became of the spools that it is asked to extract. */
   readonly outcome: SharedOutcome;
-  /** Whether layers may be unpacked apart from those below them. */
-  readonly isApart: boolean;
+  /** Where layers may be unpacked apart; null for nowhere. */
+  readonly apart: ApartPlace | null;
 }
 
 /** A tree that it is to make. */
@@ -123,11 +150,15 @@ export interface TreeRequest {
   readonly layers: readonly WriteLayer[];
 }
 
-/** What that thread is to do next: a tree of the next layers, or to leave the next one out. */
+/**
+ * What that thread is to do next: a tree of the next layers, or to leave the next one out, or to hand
+ * over its own files. The board is to say that there is such a message.
+ */
 export type WriteRequest =
   | ({ readonly type: "begin" } & WriteSetup)
   | ({ readonly type: "tree" } & TreeRequest)
-  | { readonly type: "skip" };
+  | { readonly type: "skip" }
+  | { readonly type: "own" };
 
 /** A tree that is made. */
 export interface TreeResult {
@@ -144,10 +175,12 @@ export type WriteMessage =
   | { readonly type: "layer"; readonly layer: number }
   /** That layer will be read a second time, which counts instead of the first. */
   | { readonly type: "again"; readonly layer: number }
+  /** Null where the layer is to be applied in its turn. */
+  | { readonly type: "own"; readonly own: OwnFiles | null }
   | { readonly type: "done"; readonly result: TreeResult }
   /**
-   * The layer is one of those of the tree, from 0; `error` is null where its stream is broken or a
-   * spool failed: others know why.
+   * The layer is the one in hand, by its number in the pipeline; `error` is null where its stream is
+   * broken or a spool failed: others know why.
    */
   | { readonly type: "failed"; readonly layer: number; readonly error: SentError | null };
 

@@ -7,9 +7,9 @@
  *     file, stream ─> inflate_worker ──> ring ──┬─> digest_worker
  *                     digest of the blob        └─> write_worker ─> tree
  *
- * Where all layers make one tree, several are in the works at a time, each in a ring of its own: those
- * whose turn it is not yet are unpacked apart, and put on top in their turn (see tree_maker.ts). Then
- * two threads read and decompress, as that takes longest.
+ * Where layers may be unpacked apart, several are in the works at a time, each in a ring of its own:
+ * those whose turn it is not yet are unpacked into directories of their own, and put on top in their
+ * turn (see layer_streams.ts). Then two threads read and decompress, as that takes longest.
  *
  * The digests of blobs in files are the second thread's as well: the more streams it has, the faster
  * is SHA-256 in WebAssembly (see hasher_lanes.ts).
@@ -21,17 +21,19 @@ import { isLocation } from "../blob/content.ts";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { digestAlgorithm } from "../oci/digest.ts";
-import { BELL, type Bell, Board } from "./board.ts";
+import { type Bell, Board } from "./board.ts";
 import { ExtractionQueue } from "./extractor.ts";
 import { LayerOutcomes, type Pending, pending } from "./layer_outcomes.ts";
 import type { LayerBytes, LayerSource } from "./layer_source.ts";
 import {
+  type ApartPlace,
   type BlobToDigest,
   type DigestMessage,
   type DigestRequest,
   type InflateLayer,
   type InflateMessage,
   type InflateRequest,
+  type OwnFiles,
   received,
   type TreeJob,
   type TreeResult,
@@ -39,30 +41,10 @@ import {
   type WriteRequest,
 } from "./messages.ts";
 import { mayHaveDefaultAcl } from "./new_files.ts";
+import { bytesOf, isWorthIt, PipelinePlan, WORTH_BYTES } from "./pipeline_plan.ts";
 import type { ProgressListener } from "./progress.ts";
 import { createRing, type SharedRing } from "./ring.ts";
 import { StreamPump } from "./stream_pump.ts";
-
-/** Tar streams that are in the making at a time: the one being written, and one read ahead. */
-const RINGS = 2;
-
-/**
- * The same where layers are unpacked apart: with their blobs, they fill the four lanes of a vector. More
- * measured no faster.
- */
-const RINGS_APART = 3;
-
-/**
- * Bytes of a blob from which on its layer is unpacked apart, or tar is asked about access control
- * lists for it: below, there is little to be won.
- */
-const WORTH_BYTES = 256 * 1024;
-
-/**
- * Bytes of blobs from which on a thread of their own computes the diffIDs: below, it takes longer to
- * start than it saves (measured).
- */
-const LARGE_BYTES = 4 * 1024 * 1024;
 
 /** How layers are applied. */
 export interface PipelineOptions {
@@ -76,10 +58,10 @@ export interface PipelineOptions {
   /** Layers that the image has. */
   readonly total: number;
   /**
-   * Whether layers may be unpacked apart: all must make one tree, without skeletons, and files can be
-   * renamed from its scratch directory into its root.
+   * Where layers may be unpacked apart: those that are allowed to be, or all where they make one tree.
+   * Whoever makes the trees must be able to put them on top by renames.
    */
-  readonly isOneTree?: boolean;
+  readonly apart?: ApartPlace & { readonly isOneTree: boolean };
 }
 
 /** What was done for a tree. */
@@ -99,14 +81,12 @@ export class LayerPipeline implements AsyncDisposable {
   readonly #extraction = new ExtractionQueue();
   readonly #onAbort = () => this.#cancel();
   readonly #outcomes: LayerOutcomes;
-  /** Whether layers may be unpacked apart. */
-  readonly #isApart: boolean;
-  /** Whether the thread that computes digests does so of blobs as well: it must find them in files. */
-  readonly #digestsBlobs: boolean;
-  /** The layer that comes next, and the first one of the tree in hand. */
+  readonly #plan: PipelinePlan;
+  /** The layer that comes next. */
   #next = 0;
-  #first = 0;
-  /** What the writing thread says of the tree in hand. */
+  /** What the thread that writes says of a layer's own files. */
+  #own: Pending<OwnFiles | null> | null = null;
+  /** What it says of the tree in hand. */
   #tree: Pending<Extract<WriteMessage, { type: "done" | "failed" }>> | null = null;
   #isCancelled = false;
   /** How one of the threads has died. */
@@ -118,26 +98,25 @@ export class LayerPipeline implements AsyncDisposable {
     this.#options = options;
     this.#board = Board.create(layers.length);
     this.#pump = new StreamPump(this.#board);
-    const isLarge = bytesOf(layers) >= LARGE_BYTES;
-    this.#digestsBlobs = isLarge && layers.every(({ content }) => isLocation(content));
-    const isApart = options.isOneTree === true && this.#digestsBlobs && isWorthIt(layers);
-    const readers = isLarge ? [BELL.write, BELL.digest] : [BELL.write];
-    const inflaters = isApart ? [BELL.inflate, BELL.inflateToo] : [BELL.inflate];
-    this.#rings = layers.slice(0, isApart ? RINGS_APART : RINGS)
-      .map((_, ring) => createRing(this.#board, inflaters[ring % inflaters.length]!, readers));
-    this.#isApart = isApart;
+    const plan = new PipelinePlan(layers, options.apart !== undefined);
+    this.#plan = plan;
+    this.#rings = Array.from({ length: plan.rings }, (_, ring) => {
+      const writer = plan.inflaters[ring % plan.inflaters.length]!;
+      return createRing(this.#board, writer, plan.readers);
+    });
+    if (options.apart?.isOneTree) this.allowApart(() => true);
     this.#outcomes = new LayerOutcomes(
       layers,
       options,
-      (layer) => this.#isDigestedElsewhere(layer),
+      (layer) => plan.isDigestedElsewhere(layer),
     );
     options.signal.addEventListener("abort", this.#onAbort);
     // First the one that takes longest until it is at work.
     this.#writer = this.#startWriting();
     const toInflate = this.#layersToInflate();
-    for (const bell of inflaters) this.#startInflating(bell, toInflate, !isLarge);
+    for (const bell of plan.inflaters) this.#startInflating(bell, toInflate);
     this.#pump.start();
-    if (isLarge) this.#startDigesting();
+    if (plan.isDigesting) this.#startDigesting();
     if (options.signal.aborted) this.#cancel();
   }
 
@@ -149,40 +128,70 @@ export class LayerPipeline implements AsyncDisposable {
    */
   async makeTree(job: TreeJob, skeletons: readonly (string | null)[]): Promise<ApplyResult> {
     const first = this.#next;
-    this.#first = first;
     this.#next += skeletons.length;
     const layers = skeletons.map((skeleton, i) => {
       const { digest, diffId } = this.#layers[first + i]!;
       return { skeleton, hasDigest: digest !== null || diffId !== null };
     });
-    this.#tree = pending();
     const isPlain = await this.#isPlain(job, this.#layers.slice(first, this.#next));
-    this.#writer.postMessage({ type: "tree", job, isPlain, layers } satisfies WriteRequest);
+    if (this.#crash !== null) throw this.#crash;
+    this.#tree = pending();
+    this.#ask({ type: "tree", job, isPlain, layers });
     const outcome = await this.#tree.promise;
-    // Whoever is told that the work has ended may take the tree away.
-    await this.#extraction.idle;
     if (this.#crash !== null) throw this.#crash;
     if (outcome.type === "failed") {
+      // Whoever is told that the work has ended may take the tree away.
+      await this.#extraction.idle;
       const { error, layer } = outcome.error === null && this.#extraction.failure !== null
         ? this.#extraction.failure
         : { error: outcome.error === null ? null : received(outcome.error), layer: outcome.layer };
-      // Damage of a layer below tells more than what it has led to.
-      await this.#outcomes.verified(first, first + layer);
-      throw await this.#outcomes.diagnose(first + layer, error);
+      // Damage of a layer below tells more than what it has led to. Those behind the one in hand may
+      // never be read.
+      await this.#outcomes.verified(first, Math.min(layer, outcome.layer));
+      throw await this.#outcomes.diagnose(layer, error);
     }
     return { ...outcome.result, layers: await this.#outcomes.verified(first, this.#next) };
   }
 
   /** Whether new files may be plain (see new_files.ts), where it is worth the question. */
-  async #isPlain({ asRoot, root, scratch }: TreeJob, layers: readonly LayerSource[]) {
-    if (!asRoot || bytesOf(layers) < WORTH_BYTES) return false;
-    return !await mayHaveDefaultAcl([root, scratch], this.#options.signal);
+  async #isPlain({ asRoot, root, scratch, own }: TreeJob, layers: readonly LayerSource[]) {
+    if (!asRoot || own !== undefined) return false;
+    // What the first tree says of new files holds for those that are unpacked apart, too.
+    if (!this.#plan.isApart && bytesOf(layers) < WORTH_BYTES) return false;
+    const places = this.#plan.isApart
+      ? [root, scratch, this.#options.apart!.scratch]
+      : [root, scratch];
+    return !await mayHaveDefaultAcl(places, this.#options.signal);
+  }
+
+  /** Allows layers to be unpacked apart, where it is worth it. @param mayBe called with numbers */
+  allowApart(mayBe: (layer: number) => boolean): void {
+    if (!this.#plan.isApart) return;
+    for (const [layer, source] of this.#layers.entries()) {
+      if (isWorthIt(source) && mayBe(layer)) this.#board.allowApart(layer);
+    }
+  }
+
+  /**
+   * What the next layer consists of, where it is unpacked apart and can stay so, for an overlay to be
+   * made of: null where it is to be applied in its turn. The files are the caller's then.
+   */
+  async ownFiles(): Promise<OwnFiles | null> {
+    if (!this.#plan.isApart || this.#crash !== null) return null;
+    this.#own = pending();
+    this.#ask({ type: "own" });
+    return await this.#own.promise;
   }
 
   /** Leaves the next layer out: somebody else has applied it. */
   skip(): void {
     this.#board.drop(this.#next++);
-    this.#writer.postMessage({ type: "skip" } satisfies WriteRequest);
+    this.#ask({ type: "skip" });
+  }
+
+  #ask(request: WriteRequest): void {
+    this.#writer.postMessage(request);
+    this.#board.call();
   }
 
   /** Ends all threads. */
@@ -202,8 +211,8 @@ export class LayerPipeline implements AsyncDisposable {
     this.#extraction.cancel();
   }
 
-  /** @param isAlone whether the thread computes the diffIDs as well */
-  #startInflating(bell: Bell, layers: readonly InflateLayer[], isAlone: boolean): void {
+  #startInflating(bell: Bell, layers: readonly InflateLayer[]): void {
+    const isAlone = !this.#plan.isDigesting;
     const worker = new Worker(new URL("./inflate_worker.ts", import.meta.url), { type: "module" });
     this.#watch(worker, (message: InflateMessage) => {
       const outcome = this.#outcomes.of(message);
@@ -220,7 +229,7 @@ export class LayerPipeline implements AsyncDisposable {
       bell,
       layers,
       rings: this.#rings.filter(({ writer }) => writer === bell),
-      apartFrom: this.#isApart ? WORTH_BYTES : null,
+      isApart: this.#plan.isApart,
       engine: this.#options.engine,
       isAlone,
     };
@@ -233,7 +242,13 @@ export class LayerPipeline implements AsyncDisposable {
       const blob = isLocation(content)
         ? content
         : { ring: this.#pump.add(index, content), length: content.length };
-      return { blob, digest, size, diffId, isDigestedElsewhere: this.#isDigestedElsewhere(layer) };
+      return {
+        blob,
+        digest,
+        size,
+        diffId,
+        isDigestedElsewhere: this.#plan.isDigestedElsewhere(layer),
+      };
     });
   }
 
@@ -268,17 +283,13 @@ export class LayerPipeline implements AsyncDisposable {
   #blobsToDigest(): BlobToDigest[] {
     const blobs = this.#layers.flatMap((layer, index): BlobToDigest[] => {
       const { content, digest } = layer;
-      const isWanted = digest !== null && isLocation(content) && this.#isDigestedElsewhere(layer);
+      const isWanted = digest !== null && isLocation(content) &&
+        this.#plan.isDigestedElsewhere(layer);
       if (!isWanted) return [];
       return [{ layer: index, blob: content, algorithm: digestAlgorithm(digest) }];
     });
-    if (!this.#isApart) return blobs;
+    if (!this.#plan.isApart || !this.#options.apart!.isOneTree) return blobs;
     return blobs.sort((one, other) => other.blob.length - one.blob.length);
-  }
-
-  /** Whether the thread that computes digests does so of a blob as well, beside the tar streams. */
-  #isDigestedElsewhere({ digest, diffId }: LayerSource): boolean {
-    return this.#digestsBlobs && digest !== null && diffId !== null && digest !== diffId;
   }
 
   #startWriting(): Worker {
@@ -287,6 +298,7 @@ export class LayerPipeline implements AsyncDisposable {
       if (message.type === "extract") this.#extraction.add(message.spool);
       else if (message.type === "again") this.#outcomes.countSecond(message.layer);
       else if (message.type === "layer") this.#options.onProgress(message);
+      else if (message.type === "own") this.#own?.resolve(message.own);
       else this.#tree?.resolve(message);
     });
     const { outcome } = this.#extraction;
@@ -294,7 +306,7 @@ export class LayerPipeline implements AsyncDisposable {
       board: this.#board.shared,
       rings: this.#rings,
       outcome,
-      isApart: this.#isApart,
+      apart: this.#plan.isApart ? this.#options.apart! : null,
     };
     worker.postMessage({ type: "begin", ...setup } satisfies WriteRequest);
     return worker;
@@ -312,17 +324,9 @@ export class LayerPipeline implements AsyncDisposable {
         this.#cancel();
       }
       // The thread that writes says itself when it has ended, unless it is the one that is dead.
-      if (worker === this.#writer) this.#tree?.resolve({ type: "failed", layer: 0, error: null });
+      if (worker !== this.#writer) return;
+      this.#own?.resolve(null);
+      this.#tree?.resolve({ type: "failed", layer: 0, error: null });
     };
   }
-}
-
-/** Bytes of the blobs of some layers. */
-function bytesOf(layers: readonly LayerSource[]): number {
-  return layers.reduce((sum, { content }) => sum + content.length, 0);
-}
-
-/** Whether there is a layer behind the first that is large enough to be unpacked apart. */
-function isWorthIt(layers: readonly LayerSource[]): boolean {
-  return layers.slice(1).some(({ content }) => content.length >= WORTH_BYTES);
 }

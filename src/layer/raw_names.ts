@@ -61,6 +61,15 @@ export class RawNames {
     for (const [path, target] of lower.rawTargets) this.noteLink(path, target);
   }
 
+  /** Notes the same, but leaves the files their names: nobody will ask for those. */
+  keep(
+    { rawFiles, rawTargets, names }: Pick<LowerTree, "rawFiles" | "rawTargets" | "names">,
+  ): void {
+    for (const path of rawFiles) this.#named.add(path);
+    for (const [token, bytes] of names) this.#names.set(token, bytes);
+    for (const [path, target] of rawTargets) this.noteLink(path, target);
+  }
+
   /** Notes that `token` in the directory `parent` stands for the name `bytes`. */
   note(parent: string, token: string, bytes: Uint8Array): void {
     const children = this.#children.get(parent) ?? new Map<string, Uint8Array>();
@@ -89,6 +98,16 @@ export class RawNames {
     for (const link of this.#targets.keys()) {
       if (link === path || link.startsWith(`${path}/`)) this.#targets.delete(link);
     }
+  }
+
+  /** Forgets the names that {@linkcode keep} noted below `path`, as all of that is gone. */
+  forgetNames(path: string): void {
+    for (const name of this.#named) if (name.startsWith(`${path}/`)) this.#named.delete(name);
+  }
+
+  /** Symlinks whose targets were noted. */
+  get links(): Iterable<string> {
+    return this.#targets.keys();
   }
 
   /** The target that was noted, with tokens in it. */

@@ -13,7 +13,7 @@ import type { StreamName } from "./stream_name.ts";
 
 export class ReadOrder {
   readonly #sizes: readonly number[];
-  readonly #apartFrom: number | null;
+  readonly #isApart: boolean;
   readonly #board: Board;
   /** Where all are read one after the other: the layer that comes next. */
   #following = 0;
@@ -22,25 +22,25 @@ export class ReadOrder {
 
   /**
    * @param sizes bytes of each layer's blob
-   * @param apartFrom bytes of a blob from which on its layer is read before the tree waits for it;
-   * null where all are read one after the other, by one thread
+   * @param isApart whether layers may be unpacked apart; all are read one after the other, by one
+   * thread, where they may not
    */
-  constructor(sizes: readonly number[], apartFrom: number | null, board: Board) {
+  constructor(sizes: readonly number[], isApart: boolean, board: Board) {
     this.#sizes = sizes;
-    this.#apartFrom = apartFrom;
+    this.#isApart = isApart;
     this.#board = board;
   }
 
   /** Whether there is nothing to be read any more. */
   get isOver(): boolean {
     const layers = this.#sizes.length;
-    if (this.#apartFrom !== null) return this.#board.head === layers;
+    if (this.#isApart) return this.#board.head === layers;
     return this.#following === layers && this.#running === 0;
   }
 
   /** What is to be begun now, here and nowhere else; null for nothing. */
   next(): StreamName | null {
-    const stream = this.#apartFrom === null ? this.#nextInTurn() : this.#claim(this.#apartFrom);
+    const stream = this.#isApart ? this.#claim() : this.#nextInTurn();
     if (stream !== null) this.#running++;
     return stream;
   }
@@ -55,15 +55,15 @@ export class ReadOrder {
     return { layer: this.#following++, attempt: 0 };
   }
 
-  #claim(from: number): StreamName | null {
+  #claim(): StreamName | null {
     for (;;) {
-      const stream = this.#first(from);
+      const stream = this.#first();
       if (stream === null || this.#board.claim(stream)) return stream;
     }
   }
 
   /** What comes first of what nobody has claimed. */
-  #first(from: number): StreamName | null {
+  #first(): StreamName | null {
     const board = this.#board;
     const layer = board.head;
     if (layer === this.#sizes.length) return null;
@@ -72,7 +72,7 @@ export class ReadOrder {
     if (board.isAskedAgain(layer) && !board.isClaimed(again)) return again;
     let largest: number | null = null;
     for (const [layer, size] of this.#sizes.entries()) {
-      if (size < from || board.isClaimed({ layer, attempt: 0 })) continue;
+      if (!board.mayBeApart(layer) || board.isClaimed({ layer, attempt: 0 })) continue;
       if (largest === null || size > this.#sizes[largest]!) largest = layer;
     }
     return largest === null ? null : { layer: largest, attempt: 0 };

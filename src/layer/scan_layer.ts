@@ -78,5 +78,6 @@ export class LayerScan {
   /** Frees what an error has left open. */
   close(): void {
     this.#visitor.close();
+    this.#scanner.close();
   }
 }

@@ -22,6 +22,7 @@ import {
   putNumber,
   RECORD,
 } from "./skeleton_format.ts";
+import { giveBuffer, takeBuffer } from "./spare_buffers.ts";
 import { writeAll } from "./write_all.ts";
 import { LayerScan, type LayerVisitor } from "./scan_layer.ts";
 
@@ -150,7 +151,7 @@ class SkeletonWriter implements LayerVisitor {
 class SkeletonFile {
   readonly #path: string;
   readonly #fd: number;
-  readonly #chunk = new Uint8Array(CHUNK_BYTES);
+  readonly #chunk = takeBuffer(CHUNK_BYTES);
   #fill = 0;
   #position = 0;
   #reason: string | null = null;
@@ -218,13 +219,18 @@ class SkeletonFile {
     }
     this.record(RECORD.end, [], null);
     this.#flush();
-    fs.closeSync(this.#fd);
+    this.#close();
   }
 
   /** Closes and removes the file. */
   discard(): void {
-    fs.closeSync(this.#fd);
+    this.#close();
     fs.unlinkSync(this.#path);
+  }
+
+  #close(): void {
+    fs.closeSync(this.#fd);
+    giveBuffer(this.#chunk);
   }
 
   #flush(): void {

@@ -13,6 +13,7 @@ import {
   type TarHeader,
 } from "../tar/header.ts";
 import { BLOCK_SIZE } from "../tar/ustar_block.ts";
+import { giveBuffer, takeBuffer } from "./spare_buffers.ts";
 import { writeAll } from "./write_all.ts";
 
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
@@ -30,7 +31,8 @@ export interface FinishedSpool {
 /** One archive after another. */
 export class SpoolFile {
   readonly #newPath: () => string;
-  readonly #buffer: Uint8Array;
+  readonly #bufferBytes: number;
+  #spare: Uint8Array<ArrayBuffer> | null = null;
   #fill = 0;
   #file: { readonly path: string; readonly fd: number } | null = null;
   /** Bytes of the file. */
@@ -43,7 +45,7 @@ export class SpoolFile {
    */
   constructor(newPath: () => string, bufferBytes: number) {
     this.#newPath = newPath;
-    this.#buffer = new Uint8Array(bufferBytes);
+    this.#bufferBytes = bufferBytes;
   }
 
   /** Bytes of the archive so far. */
@@ -61,7 +63,7 @@ export class SpoolFile {
     }
     const bytes = encodeHeader(header);
     this.#makeRoom(bytes.length);
-    if (bytes.length > this.#buffer.length) return this.#write(bytes);
+    if (bytes.length > this.#bufferBytes) return this.#write(bytes);
     this.#buffer.set(bytes, this.#fill);
     this.#fill += bytes.length;
   }
@@ -69,7 +71,7 @@ export class SpoolFile {
   /** Makes room for content of `size` bytes. What is not written of it is zero. */
   addContent(size: number): ContentWriter {
     const padded = paddedSize(size);
-    if (padded > this.#buffer.length) return this.#reserve(padded);
+    if (padded > this.#bufferBytes) return this.#reserve(padded);
     this.#makeRoom(padded);
     const start = this.#fill;
     this.#fill += padded;
@@ -91,14 +93,20 @@ export class SpoolFile {
   /** Drops what was added since the last archive was finished. */
   close(): void {
     if (this.#file !== null) fs.closeSync(this.#file.fd);
+    if (this.#spare !== null) giveBuffer(this.#spare);
+    this.#spare = null;
     this.#file = null;
     this.#fill = 0;
     this.#position = 0;
     this.#hasXattrs = false;
   }
 
+  get #buffer(): Uint8Array<ArrayBuffer> {
+    return this.#spare ??= takeBuffer(this.#bufferBytes);
+  }
+
   #makeRoom(bytes: number): void {
-    if (this.#fill + bytes > this.#buffer.length) this.#drain();
+    if (this.#fill + bytes > this.#bufferBytes) this.#drain();
   }
 
   /** Room for large content behind what was added. */

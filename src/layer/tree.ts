@@ -34,29 +34,8 @@ import {
   type Walk,
 } from "./root_path.ts";
 import { TarSpool } from "./tar_spool.ts";
-import { NO_TRAITS, type Traits } from "./traits.ts";
-
-/** What a tree holds before we begin. */
-export interface Base {
-  readonly traits: Traits;
-  /** Whether layers have been applied to it. Where it is absent, whether there is anything in it. */
-  readonly hasLayers?: boolean | undefined;
-  /**
-   * Where it holds nothing because a layer is to be unpacked apart from those below it: the number of
-   * that layer, from 0. What needs the others throws {@linkcode NeedsLower}.
-   */
-  readonly apart?: number;
-  /**
-   * What a tree of which this one is an unchanged copy has said of itself; so it need not be read.
-   * Layers are there then.
-   */
-  readonly told?: ToldTree | null;
-  /** Whether no directory gives what is made in it a default access control list. */
-  readonly isPlain?: boolean;
-}
-
-/** Layers that have nothing of {@linkcode Traits}, if there are any. */
-const PLAIN_BASE: Base = { traits: NO_TRAITS };
+import type { Traits } from "./traits.ts";
+import { type Base, PLAIN_BASE } from "./tree_base.ts";
 
 /** Thrown within {@linkcode Tree.findDirectory}: what it looks for cannot exist. */
 class Absent extends Error {}
@@ -98,13 +77,13 @@ export class Tree {
   ) {
     this.root = root;
     this.asRoot = asRoot;
-    const { traits, apart = 0, isPlain = false, told } = base;
+    const { traits, layer = 0, isPlain = false, told } = base;
     this.#mayGiveAcls = told?.mayGiveAcls ?? traits.directoryXattrs;
     const newFiles = new NewFiles(asRoot && isPlain && !this.#mayGiveAcls);
     this.newFiles = newFiles;
-    this.spool = new TarSpool({ root, scratch, asRoot, newFiles, first: apart }, extractor);
+    this.spool = new TarSpool({ root, scratch, asRoot, newFiles, first: layer }, extractor);
     this.rawNames = new RawNames(root, scratch);
-    this.apart = base.apart === undefined ? null : new ApartNotes();
+    this.apart = base.isApart === true ? new ApartNotes() : null;
     this.#directories = new Directories({
       root,
       scratch,
@@ -118,7 +97,7 @@ export class Tree {
     this.#knowsAll = !hasLayers;
     if (!hasLayers) this.#directories.addMade("", IMPLIED_DIRECTORY);
     else if (told) this.#learn(told);
-    else if (!asRoot || base.traits.rawNames) this.#readLower();
+    else if (!asRoot || base.traits.rawNames || base.tells === true) this.#readLower();
   }
 
   /** Begins with a layer, on top of those before it. */
@@ -149,7 +128,7 @@ export class Tree {
       });
       this.#resolved.set(named, parent);
     }
-    this.#enter(parent);
+    this.enter(parent);
     return placeIn(parent, named, path);
   }
 
@@ -217,7 +196,7 @@ export class Tree {
 
   /** Makes a directory, of which the layers have said nothing yet. */
   makeDirectory(path: string): void {
-    this.#enter(parentOf(path));
+    this.enter(parentOf(path));
     const absolute = this.absolute(path);
     fs.mkdirSync(absolute, WORKING_MODE);
     this.newFiles.look(absolute);
@@ -227,7 +206,7 @@ export class Tree {
 
   /** Replaces what a directory will have. */
   setDirectoryAttributes(path: string, attributes: Attributes): void {
-    this.#enter(path);
+    this.enter(path);
     this.#directories.replace(path, attributes);
   }
 
@@ -243,7 +222,7 @@ export class Tree {
    * @param from absolute, on the same filesystem
    */
   adopt(path: string, from: string): void {
-    this.#enter(parentOf(path));
+    this.enter(parentOf(path));
     fs.renameSync(from, this.absolute(path));
   }
 
@@ -252,10 +231,17 @@ export class Tree {
     this.#directories.addMade(path, attributes);
   }
 
+  /** Forgets what the layers below have at `path`, and below: something else is in its place. */
+  forget(path: string): void {
+    this.#directories.forget(path);
+    this.rawNames.forgetLinks(path);
+    this.rawNames.forgetNames(path);
+  }
+
   /** Removes what is at `path`, a directory with all that is in it. */
   remove(path: string, stat: fs.Stats): void {
     if (this.spool.hasBelow(path)) this.spool.flush();
-    this.#enter(parentOf(path));
+    this.enter(parentOf(path));
     if (stat.isDirectory()) this.#removeDirectory(path);
     else fs.unlinkSync(this.absolute(path));
     this.rawNames.forgetLinks(path);
@@ -294,12 +280,14 @@ export class Tree {
       ),
       opened: [],
       ...this.rawNames.named(),
+      haveXattrs: this.#base.traits.directoryXattrs ||
+        all.some(([, { xattrs }]) => xattrs !== null),
       mayGiveAcls: this.#mayGiveAcls || all.some(([, { xattrs }]) => xattrs?.has(DEFAULT_ACL)),
     };
   }
 
   /** Notes what a directory that was there before us has, so that our work leaves no trace. */
-  #enter(path: string): void {
+  enter(path: string): void {
     if (!this.#knowsAll && this.#base.traits.fineTimes) this.#readLower();
     const below = this.#directories.below(path);
     if (below === null && this.#directories.has(path)) return;
@@ -325,10 +313,11 @@ export class Tree {
     for (const [path, attributes] of lower.directories) {
       this.#directories.addBelow(path, attributes);
     }
-    for (const path of lower.opened) this.#enter(path);
-    for (const path of lower.rawFiles) this.#enter(parentOf(path));
+    if (this.#base.keepsNames === true) return this.rawNames.keep(lower);
+    for (const path of lower.opened) this.enter(path);
+    for (const path of lower.rawFiles) this.enter(parentOf(path));
     // overlayfs makes mv copy them (EXDEV), by which they inherit a setgid bit.
-    for (const path of lower.directories.keys()) if (hasRawName(path)) this.#enter(path);
+    for (const path of lower.directories.keys()) if (hasRawName(path)) this.enter(path);
     this.rawNames.adopt(lower);
   }
 

@@ -1,23 +1,27 @@
 /**
- * The thread that makes trees of tar streams, with synchronous calls.
+ * The thread that makes trees of tar streams, with synchronous calls. Between two trees, it goes on
+ * with the layers that are unpacked apart.
  *
  * @module
  */
 
 import { printable } from "../errors.ts";
 import { errnoName, storageError } from "../system_error.ts";
+import { NeedsLower } from "./apart.ts";
 import { BELL, Board } from "./board.ts";
 import { ExtractionFailed, RemoteExtractor } from "./extractor.ts";
+import { LayerStreams, StreamBroken } from "./layer_streams.ts";
 import {
-  isInterruption,
+  type OwnFiles,
   sendable,
   type TreeRequest,
   type WriteMessage,
   type WriteRequest,
   type WriteSetup,
 } from "./messages.ts";
+import { checkOverlaid } from "./overlaid_layer.ts";
 import { RingReader, WRITE_READER } from "./ring.ts";
-import { StreamBroken, TreeMaker, type TreeSetting } from "./tree_maker.ts";
+import { TreeMaker, type TreeSetting } from "./tree_maker.ts";
 
 /** Warnings that are kept: a layer may have a hundred thousand entries with the same complaint. */
 const MAX_WARNINGS = 100;
@@ -27,69 +31,152 @@ declare const self: {
   postMessage(message: WriteMessage): void;
 };
 
-let setting: TreeSetting;
-
-/** Who has made the last tree, which may tell the next one what it holds. */
-let last: TreeMaker | null = null;
+let writer: Writer;
 
 self.onmessage = ({ data }) => {
-  if (data.type === "tree") makeTree(data);
-  else if (data.type === "skip") skip(setting);
-  else setting = settingOf(data);
+  if (data.type === "begin") writer = new Writer(data);
+  else writer.do(data);
 };
 
-function settingOf({ board, rings, outcome, isApart }: WriteSetup): TreeSetting {
-  return {
-    board: new Board(board),
-    readers: rings.map((ring) => new RingReader(ring, WRITE_READER)),
-    extractor: new RemoteExtractor(
+class Writer {
+  readonly #board: Board;
+  readonly #readers: readonly RingReader[];
+  readonly #streams: LayerStreams;
+  readonly #setting: TreeSetting;
+  readonly #isApart: boolean;
+  /** Requests that were done. */
+  #done = 0;
+  /** Whether {@linkcode #goOn} is at work. */
+  #isGoingOn = false;
+  /** Who has made the last tree, which may tell the next one what it holds. */
+  #last: TreeMaker | null = null;
+  /** What has failed between two trees. */
+  #failure: unknown = null;
+
+  constructor({ board, rings, outcome, apart }: WriteSetup) {
+    this.#board = new Board(board);
+    this.#readers = rings.map((ring) => new RingReader(ring, WRITE_READER));
+    this.#isApart = apart !== null;
+    const extractor = new RemoteExtractor(
       outcome,
       (spool) => self.postMessage({ type: "extract", spool }),
-    ),
-    isApart,
-    onLayer: (layer) => self.postMessage({ type: "layer", layer }),
-    onAgain: (layer) => self.postMessage({ type: "again", layer }),
-  };
-}
+    );
+    this.#streams = new LayerStreams({
+      board: this.#board,
+      readers: this.#readers,
+      extractor,
+      apart,
+      onAgain: (layer) => self.postMessage({ type: "again", layer }),
+    });
+    this.#setting = {
+      board: this.#board,
+      streams: this.#streams,
+      extractor,
+      onLayer: (layer) => self.postMessage({ type: "layer", layer }),
+    };
+  }
 
-/** Tells how far it came, and how it ended. */
-function makeTree(request: TreeRequest): void {
-  let maker: TreeMaker | null = null;
-  try {
-    const told = request.job.follows === true ? last?.told ?? null : null;
-    last = null;
-    maker = new TreeMaker(request, setting, told);
-    const { warnings, traits } = maker.run();
-    last = maker;
-    self.postMessage({ type: "done", result: { warnings: capped(warnings), traits } });
-  } catch (error) {
-    // Of what is done for an entry, the entry says more; this is of what waited.
-    const named = errnoName(error) === "" ? error : storageError(error, "Cannot write files");
-    const told = isKnown(error) ? null : sendable(named);
-    self.postMessage({ type: "failed", layer: maker?.layer ?? 0, error: told });
+  do(request: Exclude<WriteRequest, { type: "begin" }>): void {
+    if (request.type === "tree") this.#makeTree(request);
+    else if (request.type === "skip") this.#unlessEnded(() => this.#skip());
+    else {
+      const own = this.#unlessEnded(() => this.#ownFiles()) ?? null;
+      self.postMessage({ type: "own", own });
+    }
+    this.#done++;
+    if (this.#isApart) this.#goOn();
+  }
+
+  /** Tells how far it came, and how it ended. */
+  #makeTree(request: TreeRequest): void {
+    let maker: TreeMaker | null = null;
+    try {
+      if (this.#failure !== null) throw this.#failure;
+      const told = request.job.follows ? this.#last?.told ?? null : null;
+      this.#last = null;
+      maker = new TreeMaker(request, this.#setting, told);
+      const { warnings, traits } = maker.run();
+      this.#last = maker;
+      self.postMessage({ type: "done", result: { warnings: capped(warnings), traits } });
+    } catch (error) {
+      this.#streams.close();
+      // Of what is done for an entry, the entry says more; this is of what waited.
+      const named = errnoName(error) === "" ? error : storageError(error, "Cannot write files");
+      const told = isKnown(error) ? null : sendable(named);
+      const layer = maker?.layer ?? this.#board.head;
+      self.postMessage({ type: "failed", layer, error: told });
+    }
+  }
+
+  /** Leaves out the layer whose turn it is. */
+  #skip(): void {
+    const layer = this.#board.head;
+    this.#last = null;
+    if (this.#streams.apart(layer) !== null) this.#streams.drop(layer);
+    else this.#streamOf(layer).finish();
+    this.#board.advance();
+  }
+
+  /** The ring that a layer comes in, once it does. */
+  #streamOf(layer: number): RingReader {
+    let reader: RingReader | undefined;
+    this.#board.wait(BELL.write, () => {
+      do reader = this.#readers.find(({ stream }) => stream?.layer === layer); while (
+        reader === undefined && this.#streams.turn(null)
+      ); // which may free one for it
+      return reader !== undefined;
+    });
+    return reader!;
+  }
+
+  /** What the layer whose turn it is consists of, where it is unpacked apart, and can stay so. */
+  #ownFiles(): OwnFiles | null {
+    const layer = this.#board.head;
+    const apart = this.#streams.apart(layer);
+    if (apart === null) return null;
+    while (this.#streams.apart(layer)?.isComplete === false) {
+      this.#board.wait(BELL.write, () => this.#streams.turn(null));
+    }
+    if (this.#streams.apart(layer) === null) return null;
+    try {
+      checkOverlaid(this.#last?.told ?? null, apart.tree);
+      apart.tree.spool.flush();
+      return { root: apart.tree.root, skeleton: apart.skeleton };
+    } catch (error) {
+      if (!(error instanceof NeedsLower)) throw error;
+      this.#streams.askAgain(layer);
+      return null;
+    }
+  }
+
+  /** Goes on with layers that are unpacked apart, until there is a request. */
+  async #goOn(): Promise<void> {
+    if (this.#isGoingOn) return;
+    this.#isGoingOn = true;
+    const isCalled = () => this.#board.calls > this.#done;
+    try {
+      while (!isCalled()) {
+        await this.#board.waitLater(BELL.write, () => isCalled() || this.#streams.turn(null));
+      }
+    } catch (error) {
+      this.#failure = error;
+    }
+    this.#isGoingOn = false;
+  }
+
+  /** A failure is kept for the next tree, which may still be asked for, and tells of it. */
+  #unlessEnded<T>(action: () => T): T | undefined {
+    try {
+      if (this.#failure === null) return action();
+    } catch (error) {
+      this.#failure = error;
+    }
   }
 }
 
 /** Whether the main thread knows better what has happened. */
 function isKnown(error: unknown): boolean {
   return error instanceof StreamBroken || error instanceof ExtractionFailed;
-}
-
-/** Leaves out the layer whose turn it is. */
-function skip({ board, readers }: TreeSetting): void {
-  const layer = board.head;
-  try {
-    let reader: RingReader | undefined;
-    board.wait(BELL.write, () => {
-      reader = readers.find(({ stream }) => stream?.layer === layer);
-      return reader !== undefined;
-    });
-    board.advance();
-    reader?.finish();
-  } catch (error) {
-    // A tree may still be asked for, and is told that; this thread must live until then.
-    if (!isInterruption(error)) throw error;
-  }
 }
 
 /** Not too many of them, none twice: a layer that is read a second time gives the same ones. */

@@ -18,7 +18,7 @@ import { parseJson } from "../oci/strict_json.ts";
 import { addImage, DEFAULT_LEVEL, NO_COUNTS } from "./add_image.ts";
 import { type Document, encodeDocument } from "./image_documents.ts";
 import { type ImageStore, parseStoreTag } from "./images.ts";
-import type { Work } from "./layerfs.ts";
+import type { Work } from "./work.ts";
 import type { MadeImage, PulledImage } from "./stored_image.ts";
 import { Staging } from "./staging.ts";
 

@@ -20,6 +20,8 @@ export type DriverName = "zfs" | "overlay" | "directory";
 export interface StagedLayer extends AsyncDisposable {
   /** A writable directory with the content of the layers below. */
   readonly root: string;
+  /** The directory with what the layer itself consists of, where it {@linkcode Driver.keepsOwnFiles}. */
+  readonly own?: string;
   /**
    * Makes the content durable, and then gives it its name, in one step: a kill leaves a whole layer
    * or none.
@@ -84,6 +86,8 @@ export interface Driver {
   readonly hasQuota: boolean;
   /** Whether it keeps layers. Where it does not, every container gets all layers unpacked anew. */
   readonly keepsLayers: boolean;
+  /** Whether a layer is a directory with what it consists of itself, and can be made of such a one. */
+  readonly keepsOwnFiles: boolean;
   /** Whether a container's root filesystem is of no use without its layers. */
   readonly rootfsNeedsLayers: boolean;
 
@@ -105,11 +109,14 @@ export interface Driver {
    *
    * @param staging name of the staging directory `STORE/staging/<name>`, which exists, and in which
    * no layer was begun
+   * @param own absolute path of a directory with what the layer consists of, in the store's staging
+   * directory, for a driver that {@linkcode Driver.keepsOwnFiles}; it is taken away. Null for nothing
    */
   prepareLayer(
     chainId: Digest,
     parent: LayerRecord | null,
     staging: string,
+    own?: string | null,
   ): Promise<StagedLayer>;
   /**
    * Removes a layer that no layer of the store is on top of. That it is not there is no error.

@@ -15,64 +15,16 @@
  */
 
 import fs from "node:fs";
-import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import type { LayerSource } from "../layer/layer_source.ts";
-import type { LayerPipeline } from "../layer/pipeline.ts";
-import type { ProgressListener } from "../layer/progress.ts";
 import { NO_TRAITS } from "../layer/traits.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { ContainerRootfs, Driver, NewRootfs, Removal } from "./driver.ts";
-import { layerName, type LayerRecord } from "./layer_record.ts";
+import { layerName } from "./layer_record.ts";
 import { isMountPoint } from "./mount_point.ts";
 import { describeMount, listMounts } from "./mounts.ts";
 import type { Store } from "./store.ts";
-
-/** A layer of an image, and its place in the stack. */
-export interface StackedBlob extends LayerSource {
-  readonly diffId: Digest;
-  readonly chainId: Digest;
-}
-
-/** How a long work is done. */
-export interface Work {
-  /** What computes digests. */
-  readonly engine: DigestEngine;
-  /** Ends the work, which then leaves nothing behind. */
-  readonly signal: AbortSignal;
-  /** Takes the steps as they come. */
-  readonly onProgress: ProgressListener;
-}
-
-/** What was done for a stack of layers. */
-export interface Provided {
-  /** Layers that the store had already, and layers applied now. */
-  readonly reused: number;
-  readonly applied: number;
-  /** Bytes of the blobs read, and of the tar streams in them. */
-  readonly compressed: number;
-  readonly uncompressed: number;
-  /** What could not be kept, for people to read. */
-  readonly warnings: readonly string[];
-}
-
-/** A layer that is there, and what it took. */
-interface MadeLayer {
-  readonly record: LayerRecord;
-  readonly provided: Provided;
-}
-
-/** Nothing done. */
-export const NOTHING_PROVIDED: Provided = {
-  reused: 0,
-  applied: 0,
-  compressed: 0,
-  uncompressed: 0,
-  warnings: [],
-};
-
-/** A layer that was there. */
-const REUSED: Provided = { ...NOTHING_PROVIDED, reused: 1 };
+import { NOTHING_PROVIDED, type Provided, type StackedBlob, type Work } from "./work.ts";
 
 export class LayerFS {
   readonly #store: Store;
@@ -154,66 +106,9 @@ export class LayerFS {
     if (missing.length === 0) return { ...NOTHING_PROVIDED, reused: layers.length };
     using _progress = announce(missing, work);
     // Loaded only here: as a rule the layers are there.
-    const { LayerPipeline } = await import("../layer/pipeline.ts");
-    await using pipeline = new LayerPipeline(missing, {
-      ...work,
-      positions: missing.map((layer) => layers.indexOf(layer)),
-      total: layers.length,
-    });
-    let parent: MadeLayer | null = null;
-    let result = NOTHING_PROVIDED;
-    for (const layer of layers) {
-      const record = found.get(layer.chainId);
-      const made: MadeLayer = record === undefined
-        ? await this.#makeLayer(layer, parent, pipeline, work)
-        : { record, provided: REUSED };
-      parent = made;
-      result = sumOf(result, made.provided);
-    }
-    return result;
-  }
-
-  /** Applies one layer, unless another process has done so since we looked. */
-  async #makeLayer(
-    layer: StackedBlob,
-    below: MadeLayer | null,
-    pipeline: LayerPipeline,
-    work: Work,
-  ): Promise<MadeLayer> {
-    const { chainId, diffId } = layer;
-    const parent = below?.record ?? null;
-    using lock = await this.#store.lockLayer(chainId, work.signal);
-    const other = (await this.#driver.findLayers([chainId])).get(chainId);
-    if (other !== undefined) {
-      pipeline.skip();
-      return { record: other, provided: REUSED };
-    }
-    await using staging = this.#store.stage();
-    await using staged = await this.#driver.prepareLayer(chainId, parent, staging.name);
-    const skeleton = `${staging.path}/skeleton`;
-    const job = {
-      root: staged.root,
-      scratch: staging.path,
-      asRoot: Deno.uid() === 0,
-      traits: parent?.traits ?? NO_TRAITS,
-      onTop: parent !== null,
-      follows: below?.provided.applied === 1,
-    };
-    const result = await pipeline.makeTree(job, [skeleton]);
-    const record = { chainId, diffId, parent: parent?.chainId ?? null, traits: result.traits };
-    if (work.signal.aborted) throw new LayerfsError("interrupted", "Cannot commit: interrupted");
-    syncFile(skeleton);
-    fs.renameSync(skeleton, this.skeletonPath(chainId));
-    try {
-      await staged.commit(record);
-    } catch (error) {
-      fs.rmSync(this.skeletonPath(chainId), { force: true });
-      throw error;
-    }
-    lock.remove();
-    const { compressed, uncompressed } = result.layers[0]!;
-    const { warnings } = result;
-    return { record, provided: { reused: 0, applied: 1, compressed, uncompressed, warnings } };
+    const { makeLayers } = await import("./make_layers.ts");
+    const skeletonPath = (chainId: Digest) => this.skeletonPath(chainId);
+    return await makeLayers(this.#store, { layers, found, skeletonPath }, work);
   }
 
   /** Removes a layer that no layer is on top of. That it is not there is no error. */
@@ -322,29 +217,9 @@ export class LayerFS {
   }
 }
 
-/** fsync(2): after a loss of power, a name without its content would make the layer unverifiable. */
-function syncFile(path: string): void {
-  const fd = fs.openSync(path, "r+");
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
 /** Tells of the start of a work on layers, and of its end when it is disposed of. */
 function announce(layers: readonly LayerSource[], { onProgress }: Work): Disposable {
   const bytes = layers.reduce((sum, { content }) => sum + content.length, 0);
   onProgress({ type: "start", layers: layers.length, bytes });
   return { [Symbol.dispose]: () => onProgress({ type: "end" }) };
-}
-
-function sumOf(one: Provided, other: Provided): Provided {
-  return {
-    reused: one.reused + other.reused,
-    applied: one.applied + other.applied,
-    compressed: one.compressed + other.compressed,
-    uncompressed: one.uncompressed + other.uncompressed,
-    warnings: [...one.warnings, ...other.warnings],
-  };
 }

@@ -78,15 +78,23 @@ export class FileLock implements Disposable {
     }
   }
 
+  /** Locks `path`, made where it is missing; null where somebody holds it, or has just removed it. */
+  static tryCreate(path: string): FileLock | null {
+    return FileLock.#tryOpen(path, { create: true, write: true, mode: 0o600 });
+  }
+
   /** Locks an existing `path`; null where somebody holds it, or it is gone. */
   static tryExisting(path: string): FileLock | null {
-    let file: Deno.FsFile;
     try {
-      file = Deno.openSync(path, { read: true }); // flock(2) needs no more
+      return FileLock.#tryOpen(path, { read: true }); // flock(2) needs no more
     } catch (error) {
       if (errnoName(error) === "ENOENT") return null;
       throw error;
     }
+  }
+
+  static #tryOpen(path: string, how: Deno.OpenOptions): FileLock | null {
+    const file = Deno.openSync(path, how);
     if (file.tryLockSync(true) && isStillThere(path, file)) return new FileLock(path, file);
     file.close();
     return null;

@@ -157,6 +157,11 @@ export class Store implements Disposable {
     return FileLock.wait(`${this.path}/locks/${layerName(chainId)}`, "exclusive", signal);
   }
 
+  /** The same, where nobody does so now; else null. */
+  tryLockLayer(chainId: Digest): FileLock | null {
+    return FileLock.tryCreate(`${this.path}/locks/${layerName(chainId)}`);
+  }
+
   /** Holds off everybody else who reads or replaces what is in this container. */
   lockContainer(id: string, signal?: AbortSignal): Promise<FileLock> {
     return FileLock.wait(`${this.path}/locks/container-${id}`, "exclusive", signal);

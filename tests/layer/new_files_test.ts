@@ -11,7 +11,7 @@ import { LayerApplier } from "../../src/layer/apply.ts";
 import { Tree } from "../../src/layer/tree.ts";
 import { extractNow } from "../fixtures/extract_now.ts";
 import { scanAll } from "../fixtures/scan_all.ts";
-import { dir, file, hardlink, latin1, symlink, tarball } from "../fixtures/tar.ts";
+import { DEFAULT_ACL, dir, file, hardlink, symlink, tarball } from "../fixtures/tar.ts";
 import { IS_ROOT, output } from "../fixtures/tree.ts";
 import { type Place, withPlace } from "./place.ts";
 
@@ -156,16 +156,9 @@ Deno.test(
   { ignore: !IS_ROOT },
   () =>
     withPlace((place) => {
-      // user::rwx, group::r-x, other::--- as the kernel has them (linux/posix_acl_xattr.h).
-      const list = "\x02\0\0\0" + [[1, 7], [4, 5], [0x20, 0]]
-        .map(([tag, permissions]) =>
-          String.fromCharCode(tag!, 0, permissions!, 0).padEnd(8, "\xff")
-        )
-        .join("");
-      const lists = { pax: { "SCHILY.xattr.system.posix_acl_default": latin1(list) } };
       const plain = applyPlainly(place, [dir("c", { pax: { "SCHILY.xattr.user.x": "y" } })]);
       assertEquals(plain?.mayGiveAcls, false);
-      const first = applyPlainly(place, [dir("d", lists)], plain);
+      const first = applyPlainly(place, [dir("d", DEFAULT_ACL)], plain);
       const second = applyPlainly(place, [dir("e"), file("d/f", "x", { mode: 0o666 })], first);
       assertEquals([first?.mayGiveAcls, second?.mayGiveAcls], [true, true]);
       assertEquals(has(place, "d/f"), "0:0 666");

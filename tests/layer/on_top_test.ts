@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
 import { applyLayers } from "../../src/layer/apply_layers.ts";
-import { type LowerTree, readLowerTree, type ToldTree } from "../../src/layer/lower_tree.ts";
+import type { ToldTree } from "../../src/layer/lower_tree.ts";
 import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
 import {
   dir,
@@ -20,6 +20,7 @@ import {
 } from "../fixtures/tar.ts";
 import { describe, IS_ROOT, output, type Tree } from "../fixtures/tree.ts";
 import { applyApart, applyEach, applyJob, randomStack, type Stack } from "./stacks.ts";
+import { assertExact } from "./told.ts";
 
 /** What a job made of a stack: a tree, or an error's code. */
 interface Outcome {
@@ -91,18 +92,6 @@ function traitsOf(tree: Tree): Traits {
       xattrs !== undefined || (!IS_ROOT && owner !== "0:0")
     ),
   };
-}
-
-/** Asserts that what a tree says of itself is what there is. */
-function assertExact(told: LowerTree, root: string): void {
-  const found = readLowerTree(root, { rawNames: true, open: false });
-  const sorted = ({ directories, rawFiles, rawTargets, names }: LowerTree) => ({
-    directories: [...directories].sort(),
-    rawFiles: [...rawFiles].sort(),
-    rawTargets: [...rawTargets].sort(),
-    names: rawFiles.map((path) => names.get(path.slice(path.lastIndexOf("/") + 1))),
-  });
-  assertEquals(sorted(told), sorted({ ...found, rawFiles: [...found.rawFiles].sort() }));
 }
 
 /** Asserts that a stack gives the same in all ways; returns what, and the layers that went apart. */

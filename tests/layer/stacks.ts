@@ -9,25 +9,14 @@
 
 import { LayerfsError } from "../../src/errors.ts";
 import { NeedsLower } from "../../src/layer/apart.ts";
-import { LayerApplier } from "../../src/layer/apply.ts";
 import { mergeLayer } from "../../src/layer/merge_layer.ts";
-import { LayerScan } from "../../src/layer/scan_layer.ts";
 import type { ToldTree } from "../../src/layer/lower_tree.ts";
 import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
 import { Tree } from "../../src/layer/tree.ts";
 import { extractNow } from "../fixtures/extract_now.ts";
-import { scanAll } from "../fixtures/scan_all.ts";
-import {
-  dir,
-  fifo,
-  file,
-  hardlink,
-  latin1,
-  type Options,
-  symlink,
-  tarball,
-} from "../fixtures/tar.ts";
+import { dir, fifo, file, hardlink, latin1, type Options, symlink } from "../fixtures/tar.ts";
 import { IS_ROOT } from "../fixtures/tree.ts";
+import { scanMembers } from "./told.ts";
 
 /** Members of the archive of each layer, the base first. */
 export type Stack = readonly (readonly Uint8Array[])[];
@@ -67,8 +56,7 @@ function applyOnTop(
   const tree = new Tree(root, scratch, asRoot, extractNow(), below);
   try {
     for (const members of layers) {
-      const scan = new LayerScan((scanner) => new LayerApplier(tree, scanner, () => {}));
-      scanAll(scan, tarball(members));
+      scanMembers(tree, members);
       tree.spool.flush();
     }
     const made = tree.finish();
@@ -115,17 +103,19 @@ export function applyApart(
   const scratch = `${top}/scratch`;
   Deno.mkdirSync(scratch);
   const tree = new Tree(root, scratch, asRoot, extractNow(), { traits: NO_TRAITS, isPlain: true });
-  const apply = (to: Tree, members: readonly Uint8Array[]) => {
-    const scan = new LayerScan((scanner) => new LayerApplier(to, scanner, () => {}));
-    scanAll(scan, tarball(members));
-  };
   const mergeApart = (index: number, members: readonly Uint8Array[]) => {
     const place = `${top}/apart-${index}`;
     Deno.mkdirSync(`${place}/root`, { recursive: true });
-    const base = { traits: NO_TRAITS, hasLayers: false, apart: index, isPlain: true };
+    const base = {
+      traits: NO_TRAITS,
+      hasLayers: false,
+      isApart: true,
+      layer: index,
+      isPlain: true,
+    };
     const apart = new Tree(`${place}/root`, place, asRoot, extractNow(), base);
     try {
-      apply(apart, members);
+      scanMembers(apart, members);
       mergeLayer(tree, apart);
     } finally {
       apart.spool.close();
@@ -142,7 +132,7 @@ export function applyApart(
         onApart(index);
       } catch (error) {
         if (!(error instanceof NeedsLower || error instanceof LayerfsError)) throw error;
-        apply(tree, members);
+        scanMembers(tree, members);
       }
     }
     return tree.finish();

@@ -19,6 +19,13 @@ export interface StressImage {
 /** Files of the base layer: so many that there is something to interrupt. */
 const BASE_FILES = 200;
 
+/**
+ * Bytes that do not compress, in the base layer and in each of an image's own: so many that all threads
+ * have work, and that layers are unpacked apart from each other where the driver allows it.
+ */
+const BASE_NOISE = 3 * 1024 * 1024;
+const OWN_NOISE = 768 * 1024;
+
 /** Files by path, with their content. */
 type Files = Map<string, Uint8Array>;
 
@@ -49,6 +56,8 @@ function baseLayer(files: Files): Uint8Array {
     members.push(file(path, files.get(path)));
   }
   members.push(symlink("base/link", "199"), hardlink("base/hard", "base/198"));
+  files.set("base/noise", noise(BASE_NOISE, 100));
+  members.push(file("base/noise", files.get("base/noise")));
   files.set("base/hard", files.get("base/198") ?? new Uint8Array());
   // An extended attribute takes the way through tar.
   files.set("base/noted", text("noted\n"));
@@ -69,12 +78,17 @@ function commonLayer(files: Files): Uint8Array {
 function ownLayers(i: number, files: Files): Uint8Array[] {
   files.delete(`base/${20 + i}`);
   files.set(`own/${i}/name`, text(`image ${i}\n`));
-  files.set(`own/${i}/noise`, noise(48_000 + i, i + 1));
+  for (const n of [1, 2]) files.set(`own/${i}/noise${n}`, noise(OWN_NOISE + i, 2 * i + n));
   return [
-    tarball([dir("own"), dir(`own/${i}`), file(`own/${i}/name`, `image ${i}\n`)]),
+    tarball([
+      dir("own"),
+      dir(`own/${i}`),
+      file(`own/${i}/name`, `image ${i}\n`),
+      file(`own/${i}/noise1`, files.get(`own/${i}/noise1`)),
+    ]),
     tarball([
       whiteout(`base/${20 + i}`),
-      file(`own/${i}/noise`, files.get(`own/${i}/noise`)),
+      file(`own/${i}/noise2`, files.get(`own/${i}/noise2`)),
     ]),
   ];
 }

@@ -47,6 +47,7 @@ export class DirectoryDriver implements Driver {
   readonly name = "directory";
   readonly hasQuota = false;
   readonly keepsLayers: boolean;
+  readonly keepsOwnFiles = false;
   readonly rootfsNeedsLayers = false;
   readonly #store: string;
   readonly #layers: LayerDirectory;

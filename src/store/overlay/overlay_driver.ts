@@ -49,6 +49,7 @@ export class OverlayDriver implements Driver {
   readonly name = "overlay";
   readonly hasQuota = false;
   readonly keepsLayers = true;
+  readonly keepsOwnFiles = true;
   readonly rootfsNeedsLayers = true;
   readonly #store: string;
   readonly #layers: LayerDirectory;
@@ -102,13 +103,14 @@ export class OverlayDriver implements Driver {
     chainId: Digest,
     parent: LayerRecord | null,
     staging: string,
+    own: string | null = null,
   ): Promise<StagedLayer> {
     const action = `Cannot make layer ${chainId}`;
     const lowers = parent === null ? [] : this.#stackOf(parent.chainId);
     // No container could be mounted on one more.
     checkStack(`layer ${chainId}`, lowers.length + 1);
     const directory = `${this.#store}/staging/${staging}`;
-    return await StagedOverlay.create(directory, lowers, this.#layers, action);
+    return await StagedOverlay.create(directory, { lowers, own }, this.#layers, action);
   }
 
   async removeLayer(chainId: Digest): Promise<Removal> {

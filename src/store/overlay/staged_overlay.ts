@@ -6,6 +6,9 @@
  *     staging/<name>/work/        what overlayfs needs beside it
  *     staging/<name>/merged/      the tree of all layers, where the layer is applied
  *
+ * What a layer consists of may have been unpacked before, apart from the layers below it: then that is
+ * the upper directory, and only the rest is done through the mount.
+ *
  * @module
  */
 
@@ -29,8 +32,17 @@ export const DIFF = "diff";
 /** Mode of a tree's root until something says otherwise. */
 export const ROOT_MODE = 0o755;
 
+/** What a layer is made of. */
+export interface OverlayParts {
+  /** `diff` of the layers below, the top first; a base layer has none, and needs no mount. */
+  readonly lowers: readonly string[];
+  /** A directory with the layer's own files, which is taken away; null where they are still to come. */
+  readonly own: string | null;
+}
+
 export class StagedOverlay implements StagedLayer {
   readonly root: string;
+  readonly own: string;
   readonly #staging: string;
   readonly #layers: LayerDirectory;
   readonly #action: string;
@@ -39,26 +51,26 @@ export class StagedOverlay implements StagedLayer {
     this.#staging = staging;
     this.#layers = layers;
     this.#action = action;
-    this.root = isBase ? this.#diff : this.#merged;
+    this.own = `${staging}/layer/${DIFF}`;
+    this.root = isBase ? this.own : this.#merged;
   }
 
   /**
    * Begins one.
    *
    * @param staging absolute path of the staging directory, `STORE/staging/<name>`
-   * @param lowers `diff` of the layers below, the top first; a base layer has none, and needs no mount
    * @param action begins the message of an error
    */
   static async create(
     staging: string,
-    lowers: readonly string[],
+    parts: OverlayParts,
     layers: LayerDirectory,
     action: string,
   ): Promise<StagedOverlay> {
-    const staged = new StagedOverlay(staging, lowers.length === 0, layers, action);
+    const staged = new StagedOverlay(staging, parts.lowers.length === 0, layers, action);
     staged.#begin();
     try {
-      await staged.#make(lowers);
+      await staged.#make(parts);
       return staged;
     } catch (error) {
       await staged[Symbol.asyncDispose]();
@@ -70,9 +82,9 @@ export class StagedOverlay implements StagedLayer {
     await unmount(this.#merged, this.#action);
     await removeTree(this.#work);
     await this.#layers.commit(this.#layer, record, async () => {
-      const bytes = (await diskUsage([this.#diff])).get(this.#diff);
+      const bytes = (await diskUsage([this.own])).get(this.own);
       if (bytes !== undefined) return bytes;
-      throw new LayerfsError("storage", `${this.#action}: du cannot measure "${this.#diff}"`);
+      throw new LayerfsError("storage", `${this.#action}: du cannot measure "${this.own}"`);
     });
   }
 
@@ -91,32 +103,29 @@ export class StagedOverlay implements StagedLayer {
     }
   }
 
-  async #make(lowers: readonly string[]): Promise<void> {
+  async #make({ lowers, own }: OverlayParts): Promise<void> {
     try {
-      fs.mkdirSync(this.#diff);
-      fs.chmodSync(this.#diff, ROOT_MODE); // whatever the umask
+      if (own === null) fs.mkdirSync(this.own);
+      else fs.renameSync(own, this.own);
+      fs.chmodSync(this.own, ROOT_MODE); // whatever the umask
       if (lowers.length === 0) return;
       fs.mkdirSync(this.#work, 0o700);
       fs.mkdirSync(this.#merged, 0o700);
     } catch (error) {
       throw storageError(error, this.#action);
     }
-    await copyRootAttributes(lowers[0]!, this.#diff, this.#action);
+    await copyRootAttributes(lowers[0]!, this.own, this.#action);
     await mountOverlay({
       source: storeSource(path.resolve(this.#staging, "../..")),
       target: this.#merged,
       lowers,
-      upper: { upper: this.#diff, work: this.#work },
+      upper: { upper: this.own, work: this.#work },
       links: `${this.#staging}/links`,
     });
   }
 
   get #layer(): string {
     return `${this.#staging}/layer`;
-  }
-
-  get #diff(): string {
-    return `${this.#layer}/${DIFF}`;
   }
 
   get #work(): string {

@@ -70,6 +70,7 @@ export class ZfsDriver implements Driver {
   readonly name = "zfs";
   readonly hasQuota = true;
   readonly keepsLayers = true;
+  readonly keepsOwnFiles = false;
   readonly rootfsNeedsLayers = true;
   readonly #store: string;
   readonly #names: DatasetNames;

@@ -1,0 +1,225 @@
+/**
+ * The layers that come through the rings, each on its way into a tree: the one whose turn it is into
+ * the tree in hand, others that may be unpacked apart into directories of their own, until somebody
+ * takes them.
+ *
+ * Whatever fails apart is done once more in its turn, and may then fail for good.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { LayerApplier } from "./apply.ts";
+import type { Board } from "./board.ts";
+import { WORKING_MODE } from "./directories.ts";
+import { ExtractionFailed, type Extractor } from "./extractor.ts";
+import { type ApartPlace, isAboutContent, isInterruption } from "./messages.ts";
+import { RING_BYTES, type RingReader } from "./ring.ts";
+import { LayerScan, PIECE_BYTES } from "./scan_layer.ts";
+import { scanWithSkeleton } from "./skeleton.ts";
+import { NO_TRAITS } from "./traits.ts";
+import { Tree } from "./tree.ts";
+
+/** Thrown where a stream did not come to its end: whoever writes it says why. */
+export class StreamBroken extends Error {}
+
+/** What layers are unpacked with, and who is told of it. */
+export interface StreamSetting {
+  readonly board: Board;
+  readonly readers: readonly RingReader[];
+  readonly extractor: Extractor;
+  /** Where layers may be unpacked apart; null for nowhere. */
+  readonly apart: ApartPlace | null;
+  /** A layer is asked for once more. */
+  onAgain(layer: number): void;
+}
+
+/** Who takes the layer whose turn it is. */
+export interface LayerTaker {
+  /** Whether new files may be plain (see new_files.ts). */
+  readonly isPlain: boolean;
+  /** Begins with it; null where it is of another tree. */
+  begin(layer: number): LayerScan | null;
+  /** All of it was scanned. */
+  end(): void;
+  /** Whether there is a digest of it to be verified. */
+  hasDigest(layer: number): boolean;
+}
+
+/** A layer that is being scanned. */
+interface Running {
+  readonly layer: number;
+  readonly reader: RingReader;
+  readonly scan: LayerScan;
+  /** Null where it is unpacked apart. */
+  readonly taker: LayerTaker | null;
+}
+
+/** A layer that is unpacked apart. */
+export interface ApartLayer {
+  /** Absolute path of the directory that all of it is in. */
+  readonly place: string;
+  readonly tree: Tree;
+  /** Absolute path of its skeleton; null for none. */
+  readonly skeleton: string | null;
+  readonly warnings: string[];
+  /** Whether all of it is there, but for what waits for tar. */
+  isComplete: boolean;
+}
+
+/** Layers are numbered as in the pipeline. */
+export class LayerStreams {
+  readonly #setting: StreamSetting;
+  readonly #running = new Map<RingReader, Running>();
+  readonly #apart = new Map<number, ApartLayer>();
+  /** What could not be kept while layers were given up, for people to read. */
+  readonly warnings: string[] = [];
+  /** What the first tree has said of new files; null before that, when nothing is begun apart. */
+  #isPlain: boolean | null = null;
+
+  constructor(setting: StreamSetting) {
+    this.#setting = setting;
+  }
+
+  /**
+   * Goes on with all layers, where that is possible.
+   *
+   * @param taker who takes the layer whose turn it is; null where nobody does yet
+   * @returns whether anything was done
+   * @throws {LayerfsError} what is wrong with that layer
+   * @throws {StreamBroken} where its stream is
+   */
+  turn(taker: LayerTaker | null): boolean {
+    this.#isPlain ??= taker?.isPlain ?? null;
+    let isDone = false;
+    for (const reader of this.#setting.readers) {
+      const running = this.#running.get(reader) ?? this.#begin(reader, taker);
+      if (running !== null && this.#step(running)) isDone = true;
+    }
+    return isDone;
+  }
+
+  /** A layer that is unpacked apart, whether all of it is there yet or not; null for any other. */
+  apart(layer: number): ApartLayer | null {
+    return this.#apart.get(layer) ?? null;
+  }
+
+  /** Hands over a layer that was unpacked apart, with its directory. */
+  take(layer: number): ApartLayer {
+    const apart = this.#apart.get(layer);
+    if (apart === undefined) throw new TypeError(`Cannot take layer ${layer}: it is not apart`);
+    this.#apart.delete(layer);
+    return apart;
+  }
+
+  /** Gives up a layer that is unpacked apart. */
+  drop(layer: number): void {
+    const running = [...this.#running.values()].find((one) => one.layer === layer);
+    if (running !== undefined) this.#leave(running);
+    const { tree, place } = this.take(layer);
+    tree.spool.close();
+    // tar may be at it still; and the room will be needed.
+    this.warnings.push(...this.#setting.extractor.finish());
+    fs.rmSync(place, { recursive: true });
+  }
+
+  /** Gives up a layer that is unpacked apart, and asks for it once more. */
+  askAgain(layer: number): void {
+    this.drop(layer);
+    this.#setting.onAgain(layer);
+    this.#setting.board.askAgain(layer);
+  }
+
+  /** Frees all. */
+  close(): void {
+    for (const running of this.#running.values()) this.#leave(running);
+    for (const { tree } of this.#apart.values()) tree.spool.close();
+  }
+
+  /** Begins with what is in a ring, where it is its turn and somebody takes it, or that may be apart. */
+  #begin(reader: RingReader, taker: LayerTaker | null): Running | null {
+    const { stream } = reader;
+    if (stream === null) return null;
+    const { layer } = stream;
+    const isTurn = layer === this.#setting.board.head;
+    const scan = isTurn ? taker?.begin(layer) ?? null : this.#beginApart(layer);
+    if (scan === null) return null;
+    const running = { layer, reader, scan, taker: isTurn ? taker : null };
+    this.#running.set(reader, running);
+    return running;
+  }
+
+  /** @returns null where layers are taken in their turn only */
+  #beginApart(layer: number): LayerScan | null {
+    const setting = this.#setting.apart;
+    if (setting === null || this.#isPlain === null) return null;
+    const place = `${setting.scratch}/apart-${layer}`;
+    const root = `${place}/root`;
+    fs.mkdirSync(root, { recursive: true, mode: WORKING_MODE });
+    const base = {
+      traits: NO_TRAITS,
+      hasLayers: false,
+      layer,
+      isApart: true,
+      isPlain: this.#isPlain,
+    };
+    const tree = new Tree(root, place, setting.asRoot, this.#setting.extractor, base);
+    const skeleton = setting.hasSkeletons ? `${place}/skeleton` : null;
+    const apart: ApartLayer = { place, tree, skeleton, warnings: [], isComplete: false };
+    this.#apart.set(layer, apart);
+    return scanLayer(tree, skeleton, apart.warnings);
+  }
+
+  /** @returns whether anything was done */
+  #step(running: Running): boolean {
+    const { reader, layer, taker, scan } = running;
+    try {
+      const piece = reader.available(PIECE_BYTES);
+      if (piece.length > 0) {
+        scan.feed(piece);
+        reader.take(piece.length);
+        return true;
+      }
+      if (!reader.isOver) return false;
+      if (reader.outcome !== "ended") throw new StreamBroken();
+      scan.end();
+    } catch (error) {
+      if (taker !== null) this.#fail(running, taker, error);
+      if (isInterruption(error) || error instanceof ExtractionFailed) throw error;
+      this.askAgain(layer);
+      return true;
+    }
+    if (taker === null) {
+      const apart = this.#apart.get(layer)!;
+      apart.isComplete = true;
+      apart.tree.spool.extract();
+    } else taker.end(); // before the ring is free: the layer whose turn it is then is to find it
+    this.#leave(running);
+    return true;
+  }
+
+  #fail({ layer, reader }: Running, taker: LayerTaker, error: unknown): never {
+    // Whether the blob is what it should be tells more than what failed here, and is found at its end.
+    if (taker.hasDigest(layer) && isAboutContent(error)) drain(reader);
+    throw error;
+  }
+
+  #leave(running: Running): void {
+    this.#running.delete(running.reader);
+    running.scan.close();
+    running.reader.finish();
+  }
+}
+
+/** Begins to apply a layer to a tree. @param skeleton path of a new file for its skeleton, or null */
+export function scanLayer(tree: Tree, skeleton: string | null, warnings: string[]): LayerScan {
+  const visit = (scanner: ConstructorParameters<typeof LayerApplier>[1]) =>
+    new LayerApplier(tree, scanner, (warning) => warnings.push(warning));
+  return skeleton === null ? new LayerScan(visit) : scanWithSkeleton(visit, skeleton);
+}
+
+function drain(reader: RingReader): void {
+  for (let piece = reader.next(RING_BYTES); piece.length > 0; piece = reader.next(RING_BYTES)) {
+    reader.take(piece.length);
+  }
+}
