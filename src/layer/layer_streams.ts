@@ -17,6 +17,7 @@ import { type ApartPlace, isAboutContent, isInterruption } from "./messages.ts";
 import { RING_BYTES, type RingReader } from "./ring.ts";
 import { LayerScan, PIECE_BYTES } from "./scan_layer.ts";
 import { scanWithSkeleton } from "./skeleton.ts";
+import type { StreamName } from "./stream_name.ts";
 import { NO_TRAITS } from "./traits.ts";
 import { Tree } from "./tree.ts";
 
@@ -136,23 +137,25 @@ export class LayerStreams {
     for (const { tree } of this.#apart.values()) tree.spool.close();
   }
 
-  /** Begins with what is in a ring, where it is its turn and somebody takes it, or that may be apart. */
+  /** Begins with what is in a ring, where somebody takes it, as it is its turn, or it may be apart. */
   #begin(reader: RingReader, taker: LayerTaker | null): Running | null {
     const { stream } = reader;
     if (stream === null) return null;
     const { layer } = stream;
     const isTurn = layer === this.#setting.board.head;
-    const scan = isTurn ? taker?.begin(layer) ?? null : this.#beginApart(layer);
+    const taken = isTurn ? taker?.begin(layer) ?? null : null;
+    const scan = taken ?? this.#beginApart(stream);
     if (scan === null) return null;
-    const running = { layer, reader, scan, taker: isTurn ? taker : null };
+    const running = { layer, reader, scan, taker: taken === null ? null : taker };
     this.#running.set(reader, running);
     return running;
   }
 
-  /** @returns null where layers are taken in their turn only */
-  #beginApart(layer: number): LayerScan | null {
-    const setting = this.#setting.apart;
+  /** @returns null where the layer is taken in its turn only */
+  #beginApart({ layer, attempt }: StreamName): LayerScan | null {
+    const { apart: setting, board } = this.#setting;
     if (setting === null || this.#isPlain === null) return null;
+    if (attempt > 0 || !board.mayBeApart(layer)) return null;
     const place = `${setting.scratch}/apart-${layer}`;
     const root = `${place}/root`;
     fs.mkdirSync(root, { recursive: true, mode: WORKING_MODE });
