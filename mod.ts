@@ -151,7 +151,7 @@ export { type Manifest, parseManifest } from "./src/oci/manifest.ts";
 export { type ImageIndex, parseIndex } from "./src/oci/image_index.ts";
 export { type ImageConfig, parseConfig } from "./src/oci/config.ts";
 export type { ExecutionConfig, Healthcheck, HistoryEntry } from "./src/oci/config.ts";
-export { chainIds } from "./src/oci/chain_id.ts";
+export { chainIds } from "./src/core/chain_id.ts";
 export { formatPlatform, hostPlatform, parsePlatform, type Platform } from "./src/oci/platform.ts";
 export { type PlatformChoice, selectPlatform } from "./src/oci/platform.ts";
 export { type ImageName, parseReference, type Reference } from "./src/oci/reference.ts";

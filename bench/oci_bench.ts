@@ -8,7 +8,7 @@
  * @module
  */
 
-import { chainIds } from "../src/oci/chain_id.ts";
+import { chainIds } from "../src/core/chain_id.ts";
 import { parseConfig } from "../src/oci/config.ts";
 import { parseManifest } from "../src/oci/manifest.ts";
 import { convert } from "../src/oci/runtime_spec.ts";

@@ -49,6 +49,18 @@ declare module "@std/encoding/hex" {
   export function decodeHex(src: string): Uint8Array<ArrayBuffer>;
 }
 
+declare module "@std/path/posix/basename" {
+  export function basename(path: string, suffix?: string): string;
+}
+
+declare module "@std/path/posix/dirname" {
+  export function dirname(path: string): string;
+}
+
+declare module "@std/path/posix/resolve" {
+  export function resolve(...pathSegments: string[]): string;
+}
+
 declare module "@std/text/closest-string" {
   export function closestString(
     givenWord: string,

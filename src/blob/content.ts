@@ -4,8 +4,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
+import { readPiece } from "../files.ts";
 import { type BlobLocation, openRegularFile } from "./location.ts";
 
 /** The bytes of a blob that is elsewhere, in a registry, say. */
@@ -69,14 +69,14 @@ async function* readFile(
   what: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const { fd } = openRegularFile(path);
+  const { file } = openRegularFile(path);
   try {
     const buffer = new Uint8Array(Math.min(PIECE_BYTES, length));
     for (let position = 0, turn = 0; position < length; turn++) {
       if (turn % PIECES_A_TURN === 0) await new Promise((resolve) => setTimeout(resolve, 0));
       checkAborted(signal, what);
       const wanted = Math.min(buffer.length, length - position);
-      const count = fs.readSync(fd, buffer, 0, wanted, offset + position);
+      const count = readPiece(file, buffer.subarray(0, wanted), offset + position);
       if (count === 0) {
         throw new LayerfsError(
           "size-mismatch",
@@ -88,7 +88,7 @@ async function* readFile(
       yield buffer.subarray(0, count);
     }
   } finally {
-    fs.closeSync(fd);
+    file.close();
   }
 }
 

@@ -5,7 +5,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import { errnoName, storageError } from "../system_error.ts";
 
@@ -19,40 +18,39 @@ export interface BlobLocation {
   readonly length: number;
 }
 
-const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-
 /**
  * Opens `path` for reading, if it is a regular file. A symlink could name any file of the host, a
- * FIFO or a device could block for ever: all are refused, and opening does not wait for a writer.
+ * FIFO or a device could block for ever: all are refused.
  *
- * O_NOFOLLOW alone does not do: unless it runs with --allow-all, Deno resolves the symlinks of a
- * path before it opens it (measured, 2.9.6). So what was opened must be what lstat(2) has seen.
+ * Deno opens without O_NOFOLLOW, and that would not do: unless it runs with --allow-all, Deno
+ * resolves the symlinks of a path before it opens it (measured, 2.9.6). So what was opened must be
+ * what lstat(2) has seen. A FIFO that somebody puts there between the two makes it wait for a writer.
  *
- * @returns the file descriptor and the size of the file in bytes; the caller closes it
+ * @returns the file, which the caller closes, and its size in bytes
  * @throws {LayerfsError} `not-found`, or `image-invalid` where the path is not a regular file
  */
-export function openRegularFile(path: string): { fd: number; size: number } {
+export function openRegularFile(path: string): { file: Deno.FsFile; size: number } {
   const action = `Cannot open "${path}"`;
-  let seen: fs.Stats;
-  let fd: number;
+  let seen: Deno.FileInfo;
+  let file: Deno.FsFile;
   try {
-    seen = fs.lstatSync(path);
-    if (!seen.isFile()) throw notRegular(path, kindOf(seen));
-    fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    seen = Deno.lstatSync(path);
+    if (!seen.isFile) throw notRegular(path, kindOf(seen));
+    file = Deno.openSync(path);
   } catch (error) {
     if (errnoName(error) === "ELOOP") throw notRegular(path, "a symbolic link");
     throw storageError(error, action);
   }
-  const opened = fs.fstatSync(fd);
-  if (opened.dev === seen.dev && opened.ino === seen.ino) return { fd, size: opened.size };
-  fs.closeSync(fd);
+  const opened = file.statSync();
+  if (opened.dev === seen.dev && opened.ino === seen.ino) return { file, size: opened.size };
+  file.close();
   throw new LayerfsError("conflict", `${action}: it was replaced while it was being opened`);
 }
 
-function kindOf(stat: fs.Stats): string {
-  if (stat.isSymbolicLink()) return "a symbolic link";
-  if (stat.isDirectory()) return "a directory";
-  return stat.isSocket() ? "a socket" : "a FIFO or a device";
+function kindOf(stat: Deno.FileInfo): string {
+  if (stat.isSymlink) return "a symbolic link";
+  if (stat.isDirectory) return "a directory";
+  return stat.isSocket ? "a socket" : "a FIFO or a device";
 }
 
 function notRegular(path: string, what: string): LayerfsError {

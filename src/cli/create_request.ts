@@ -4,7 +4,6 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
 import type { CreateOptions, CreateResult } from "../container/create.ts";
 import {
   type Overrides,
@@ -121,7 +120,7 @@ function readEnvFile(file: string): string {
   const action = `Cannot read --env-file "${file}"`;
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(file);
+    bytes = Deno.readFileSync(file);
   } catch (error) {
     throw storageError(error, action);
   }

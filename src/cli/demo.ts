@@ -5,7 +5,6 @@
  * @module
  */
 
-import { readdirSync, readFileSync, statSync } from "node:fs";
 import { findRuntime } from "../container/runtime.ts";
 import { LayerfsError } from "../errors.ts";
 import { HELLO_TAG, writeHelloLayout } from "../hello/hello_image.ts";
@@ -26,14 +25,14 @@ async function step(io: Io, args: readonly string[]): Promise<void> {
 
 /** Files and directories below `directory`, as indented lines. */
 function listing(directory: string, indent = "  "): string {
-  const entries = readdirSync(directory, { withFileTypes: true });
+  const entries = [...Deno.readDirSync(directory)];
   entries.sort((a, b) => a.name < b.name ? -1 : 1);
   return entries.map((entry) => {
     const path = `${directory}/${entry.name}`;
-    if (entry.isDirectory()) {
+    if (entry.isDirectory) {
       return `${indent}${entry.name}/\n${listing(path, `${indent}  `)}`;
     }
-    const size = entry.isFile() ? `  ${statSync(path).size} bytes` : "";
+    const size = entry.isFile ? `  ${Deno.statSync(path).size} bytes` : "";
     return `${indent}${entry.name}${size}\n`;
   }).join("");
 }
@@ -61,7 +60,7 @@ async function demo(io: Io): Promise<void> {
 
   await step(io, [...store, "create", "--name", "demo", image]);
   io.stdout(`\nThe bundle, ready for an OCI runtime:\n${listing(bundle)}`);
-  const config = JSON.parse(readFileSync(`${bundle}/config.json`, "utf8"));
+  const config = JSON.parse(Deno.readTextFileSync(`${bundle}/config.json`));
   io.stdout(`It starts ${JSON.stringify(config.process.args)} in ${config.process.cwd}\n`);
   await step(io, [...store, "ps"]);
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { posix } from "node:path";
+import { resolve } from "@std/path/posix/resolve";
 import { LayerfsError } from "../errors.ts";
 import type { StoreChoice } from "./context.ts";
 import type { Io } from "./io.ts";
@@ -36,7 +36,7 @@ export function chooseStore(globals: Globals, io: Io): StoreChoice {
   };
   const dataset = value("dataset");
   return {
-    store: posix.resolve(value("store") ?? defaultStore(io)),
+    store: resolve(value("store") ?? defaultStore(io)),
     driver: (value("driver") ?? "auto") as StoreChoice["driver"],
     ...(dataset === undefined ? {} : { dataset }),
     engine: globals["digest-engine"] ?? "wasm",

@@ -4,7 +4,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import type { DigestEngine } from "../core/hasher.ts";
 import type { ImageConfig } from "../oci/config.ts";
 import type { Digest } from "../oci/digest.ts";
@@ -53,8 +52,8 @@ export async function writeBundle(files: BundleFiles): Promise<string[]> {
   const plan = withKept(buildRuntimeConfig({ ...request, rootfs, rootless }), volumes);
   try {
     const text = JSON.stringify(plan.config, null, 2) + "\n";
-    fs.writeFileSync(`${bundle}/config.json`, text, { mode: 0o600, flag: "wx" });
-    if (plan.volumes.length > 0) fs.mkdirSync(`${bundle}/volumes`, 0o700);
+    Deno.writeTextFileSync(`${bundle}/config.json`, text, { mode: 0o600, createNew: true });
+    if (plan.volumes.length > 0) Deno.mkdirSync(`${bundle}/volumes`, { mode: 0o700 });
     for (const volume of plan.volumes) await makeVolume(bundle, volume, signal);
   } catch (error) {
     throw storageError(error, `Cannot write the bundle "${bundle}"`);
@@ -69,7 +68,7 @@ export async function digestConfig(
 ): Promise<Digest> {
   const path = `${bundle}/config.json`;
   try {
-    const length = fs.statSync(path).size;
+    const length = Deno.statSync(path).size;
     return await digestFile({ path, offset: 0, length }, "sha256", how);
   } catch (error) {
     throw storageError(error, `Cannot read "${path}"`);
@@ -101,8 +100,8 @@ async function makeVolume(
 ): Promise<void> {
   const directory = `${bundle}/${source}`;
   if (seed === null) {
-    fs.mkdirSync(directory);
-    return fs.chmodSync(directory, 0o755); // whatever the umask
+    Deno.mkdirSync(directory);
+    return Deno.chmodSync(directory, 0o755); // whatever the umask
   }
   const args = ["--archive", "--reflink=auto", "--no-target-directory", "--", seed, directory];
   check(await run("cp", args, { signal }), `Cannot fill volume "${destination}"`, "storage");

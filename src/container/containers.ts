@@ -4,9 +4,9 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { resolve } from "@std/path/posix/resolve";
 import { LayerfsError } from "../errors.ts";
+import { exists, namesIn } from "../files.ts";
 import { isClaimed, ROOTFS } from "../store/claim.ts";
 import type { ContainerRootfs } from "../store/driver.ts";
 import type { Store } from "../store/store.ts";
@@ -23,7 +23,7 @@ export interface Container {
 
 /** The path that stands for the container `id` in the store. */
 export function containerPath(store: string, id: string): string {
-  return `${path.resolve(store)}/containers/${id}`;
+  return `${resolve(store)}/containers/${id}`;
 }
 
 /** The container `id` of `store`, or null. */
@@ -33,7 +33,7 @@ export function findContainer(store: string, id: string): Container | null {
   const record = readRecord(name);
   if (record === null) return null;
   try {
-    return { id, bundle: fs.realpathSync(name), record };
+    return { id, bundle: Deno.realPathSync(name), record };
   } catch (error) {
     if (errnoName(error) === "ENOENT") return null; // removed meanwhile
     throw storageError(error, `Cannot find container "${id}"`);
@@ -81,7 +81,7 @@ export function allContainers(
 ): Container[] {
   let names: string[];
   try {
-    names = fs.readdirSync(`${path.resolve(store)}/containers`);
+    names = namesIn(`${resolve(store)}/containers`);
   } catch (error) {
     if (errnoName(error) === "ENOENT") return [];
     throw storageError(error, `Cannot list the containers of "${store}"`);
@@ -104,8 +104,8 @@ export function allContainers(
  * @param known ids of the others
  */
 export function unrecorded(store: Store, known: ReadonlySet<string>): string[] {
-  const isEmpty = (name: string) => fs.existsSync(name) && fs.readdirSync(name).length === 0;
-  return fs.readdirSync(store.containers).filter((id) => {
+  const isEmpty = (name: string) => exists(name) && namesIn(name).length === 0;
+  return namesIn(store.containers).filter((id) => {
     const name = containerPath(store.path, id);
     return !known.has(id) && !isClaimed(name, store.staging) && !isEmpty(name);
   });
@@ -141,7 +141,7 @@ export function checkFree(store: string, id: string, bundle: string): void {
   checkNew(store, id);
   let names: string[];
   try {
-    names = fs.readdirSync(bundle);
+    names = namesIn(bundle);
   } catch (error) {
     if (errnoName(error) === "ENOENT") return;
     throw storageError(error, `Cannot use bundle directory "${bundle}"`);

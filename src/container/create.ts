@@ -4,8 +4,9 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
+import { resolve } from "@std/path/posix/resolve";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import type { ProgressListener } from "../layer/progress.ts";
@@ -96,7 +97,7 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   const destination = bundlePath(options, id);
   // What a dead process has left there is swept when the store is opened.
   const isOurs = options.bundle === undefined ||
-    isClaimed(destination, `${path.resolve(options.store)}/staging`);
+    isClaimed(destination, `${resolve(options.store)}/staging`);
   if (isOurs) checkNew(options.store, id);
   else checkFree(options.store, id, destination);
   await using found = await findOrigin(options, options.store);
@@ -168,8 +169,8 @@ async function kept(origin: Origin, store: Store, options: CreateOptions): Promi
 /** Where the bundle goes; inside the store, every container has its place. */
 function bundlePath({ store, bundle }: CreateOptions, id: string): string {
   const usual = containerPath(store, id);
-  const destination = path.resolve(bundle ?? usual);
-  const isInStore = `${destination}/`.startsWith(`${path.resolve(store)}/`);
+  const destination = resolve(bundle ?? usual);
+  const isInStore = `${destination}/`.startsWith(`${resolve(store)}/`);
   if (isInStore && destination !== usual) throw inStore(destination);
   return destination;
 }
@@ -178,7 +179,7 @@ function bundlePath({ store, bundle }: CreateOptions, id: string): string {
 function placeOf(destination: string, store: Store, id: string): string {
   const usual = containerPath(store.path, id);
   try {
-    const real = `${fs.realpathSync(path.dirname(destination))}/${path.basename(destination)}`;
+    const real = `${Deno.realPathSync(dirname(destination))}/${basename(destination)}`;
     if (real === usual || destination === usual) return usual;
     if (`${real}/`.startsWith(`${store.path}/`)) throw inStore(real);
     return real;

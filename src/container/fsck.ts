@@ -4,9 +4,10 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import { LayerfsError } from "../errors.ts";
+import { exists } from "../files.ts";
 import { RECORD_FILE, ROOTFS } from "../store/claim.ts";
 import type { ContainerRootfs } from "../store/driver.ts";
 import { checkStore, type FsckOptions } from "../store/fsck.ts";
@@ -54,10 +55,10 @@ export async function fsck(options: FsckStoreOptions): Promise<FsckResult> {
  */
 async function restore(store: Store, container: ContainerRootfs): Promise<void> {
   const { id, rootfs, top } = container;
-  const bundle = path.dirname(rootfs);
+  const bundle = dirname(rootfs);
   const name = containerPath(store.path, id);
-  const isBundle = path.basename(rootfs) === ROOTFS &&
-    (bundle === name || fs.existsSync(`${bundle}/config.json`));
+  const isBundle = basename(rootfs) === ROOTFS &&
+    (bundle === name || exists(`${bundle}/config.json`));
   if (!isBundle) {
     throw new LayerfsError(
       "storage",
@@ -66,16 +67,16 @@ async function restore(store: Store, container: ContainerRootfs): Promise<void> 
     );
   }
   const recorded = bundle === name ? null : readRecord(bundle)?.id ?? null;
-  const isInStore = path.dirname(bundle) === store.containers;
-  await refuseOthers(store, container, isInStore ? path.basename(bundle) : recorded ?? id);
+  const isInStore = dirname(bundle) === store.containers;
+  await refuseOthers(store, container, isInStore ? basename(bundle) : recorded ?? id);
   const created = new Date().toISOString();
   const driver = store.driver.name;
   const source = "rootfs";
   const text = formatRecord({ version: 1, id, created, driver, source, top, image: null });
   try {
-    if (bundle === name) fs.mkdirSync(bundle, { recursive: true, mode: 0o700 });
+    if (bundle === name) Deno.mkdirSync(bundle, { recursive: true, mode: 0o700 });
     if (recorded === null) {
-      fs.writeFileSync(`${bundle}/${RECORD_FILE}`, text, { mode: 0o600, flag: "wx" });
+      Deno.writeTextFileSync(`${bundle}/${RECORD_FILE}`, text, { mode: 0o600, createNew: true });
     }
     // Last: a name that leads to no record would be in the way of a later try.
     if (bundle !== name) linkBundle(bundle, name, recorded === null);
@@ -104,9 +105,9 @@ async function refuseOthers(
 /** Gives a bundle its name in the store; takes its new record away again where that fails. */
 function linkBundle(bundle: string, name: string, isNew: boolean): void {
   try {
-    fs.symlinkSync(bundle, name);
+    Deno.symlinkSync(bundle, name);
   } catch (error) {
-    if (isNew) fs.unlinkSync(`${bundle}/${RECORD_FILE}`);
+    if (isNew) Deno.removeSync(`${bundle}/${RECORD_FILE}`);
     throw error;
   }
 }

@@ -15,8 +15,7 @@
  * @module
  */
 
-import fs from "node:fs";
-import os from "node:os";
+import { nodeOs } from "../node.ts";
 import type { RuntimeIdMapping } from "../oci/runtime_spec.ts";
 import { errnoName, storageError } from "../system_error.ts";
 
@@ -105,7 +104,7 @@ export function currentIdMaps(): { maps: IdMaps; warnings: string[] } {
 /** The current user's name; null where the host knows none. */
 function userName(): string | null {
   try {
-    return os.userInfo().username;
+    return nodeOs().userInfo().username;
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
     return null;
@@ -115,7 +114,7 @@ function userName(): string | null {
 /** The text of a file of grants; "" where there is none. */
 function readGrants(path: string): string {
   try {
-    return fs.readFileSync(path, "utf8");
+    return Deno.readTextFileSync(path);
   } catch (error) {
     if (errnoName(error) === "ENOENT") return "";
     throw storageError(error, `Cannot read "${path}"`);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import path from "node:path";
+import { resolve } from "@std/path/posix/resolve";
 import { LayerfsError } from "../errors.ts";
 import { formatPlatform, hostPlatform } from "../oci/platform.ts";
 import { run } from "../process.ts";
@@ -62,7 +62,7 @@ const PROGRAMS = [
 /** Finds out what this store and this machine offer. Changes nothing. */
 export async function storeInfo(options: StoreOptions): Promise<StoreInfo> {
   return {
-    store: path.resolve(options.store),
+    store: resolve(options.store),
     ...await storeState(options),
     platform: formatPlatform(hostPlatform()),
     user: Deno.uid() === 0 ? "root" : "ordinary",

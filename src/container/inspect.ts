@@ -4,7 +4,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
@@ -53,7 +52,7 @@ export function inspectContainer(options: StoreOptions, id: string): ContainerDe
   const { bundle, record } = getContainer(options.store, id);
   const file = `${bundle}/config.json`;
   try {
-    const config = JSON.parse(fs.readFileSync(file, "utf8")) as RuntimeConfig;
+    const config = JSON.parse(Deno.readTextFileSync(file)) as RuntimeConfig;
     return { ...record, bundle, rootfs: `${bundle}/rootfs`, config };
   } catch (error) {
     throw storageError(error, `Cannot read "${file}"`);

@@ -4,10 +4,10 @@
  * @module
  */
 
-import fs from "node:fs";
-import { posix } from "node:path";
+import { resolve } from "@std/path/posix/resolve";
 import { LayerfsError } from "../errors.ts";
-import { lstatOrNull, resolveInRoot } from "../layer/root_path.ts";
+import { exists, lstatOrNull } from "../files.ts";
+import { resolveInRoot } from "../layer/root_path.ts";
 import type { RuntimeMount } from "../oci/runtime_spec.ts";
 import { storageError } from "../system_error.ts";
 import { type IdMaps, isMapped } from "./id_map.ts";
@@ -111,8 +111,8 @@ function kernelMounts(hostNetwork: boolean, rootless: IdMaps | null): RuntimeMou
 function checkKernelMountPoints(rootfs: string): void {
   for (const name of KERNEL) {
     const stat = lstatOrNull(`${rootfs}/${name}`);
-    if (stat === null || stat.isDirectory()) continue;
-    const what = stat.isSymbolicLink() ? "a symbolic link" : "not a directory";
+    if (stat === null || stat.isDirectory) continue;
+    const what = stat.isSymlink ? "a symbolic link" : "not a directory";
     throw new LayerfsError(
       "image-invalid",
       `Cannot make a bundle: "/${name}" of the root filesystem is ${what}, and a container mounts ` +
@@ -131,7 +131,7 @@ function imageVolumes(
   const volumes: VolumeDirectory[] = [];
   const warnings: string[] = [];
   // Like every path of an image, a volume's is taken relative to the root.
-  const destinations = new Set(paths.map((path) => posix.resolve("/", path)));
+  const destinations = new Set(paths.map((path) => resolve("/", path)));
   for (const destination of destinations) {
     if (chosen.has(destination)) continue;
     const seed = resolveInRoot(rootfs, destination);
@@ -145,7 +145,7 @@ function imageVolumes(
     const stat = lstatOrNull(seed);
     if (KERNEL.includes(inside[0] ?? "")) {
       warnings.push(`The image's volume "${destination}" is left out: a mount is there already`);
-    } else if (stat !== null && !stat.isDirectory()) {
+    } else if (stat !== null && !stat.isDirectory) {
       warnings.push(`The image's volume "${destination}" is left out: it is not a directory`);
     } else {
       const source = `volumes/${volumes.length}`;
@@ -182,7 +182,7 @@ function existence(path: string): "there" | "missing" | "unknown" {
   // Asked for first, because Deno prompts at a terminal.
   if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return "unknown";
   try {
-    return fs.existsSync(path) ? "there" : "missing";
+    return exists(path) ? "there" : "missing";
   } catch (error) {
     // /proc, /sys and /dev need --allow-all, whatever the query says (Deno 2.9).
     if (error instanceof Deno.errors.NotCapable) return "unknown";

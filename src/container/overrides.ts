@@ -17,7 +17,7 @@
  * @module
  */
 
-import { posix } from "node:path";
+import { resolve } from "@std/path/posix/resolve";
 import { LayerfsError } from "../errors.ts";
 
 /** A directory or file of the host that the container sees. */
@@ -163,7 +163,7 @@ export function parseVolume(text: string, cwd: string): Volume {
     throw usage("volume", text, `the option "${options}" is not known; there are ro and rw`);
   }
   return {
-    source: posix.resolve(cwd, source),
+    source: resolve(cwd, source),
     destination: mountPoint("volume", text, destination),
     readonly: options === "ro",
   };
@@ -232,7 +232,7 @@ function mountPoint(option: string, text: string, destination: string): string {
   if (!destination.startsWith("/")) {
     throw usage(option, text, `the destination "${destination}" must be an absolute path`);
   }
-  const clean = posix.resolve(destination);
+  const clean = resolve(destination);
   if (clean === "/") throw usage(option, text, "the destination cannot be the root itself");
   return clean;
 }

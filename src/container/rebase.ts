@@ -4,8 +4,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
+import { exists, namesIn } from "../files.ts";
 import { isObject } from "../oci/fields.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import { type ResolvedImage, resolveImage } from "../source/image.ts";
@@ -257,7 +257,7 @@ async function writeFiles(
 function volumesOf(bundle: string): KeptVolumes {
   const file = `${bundle}/config.json`;
   try {
-    const config: unknown = JSON.parse(fs.readFileSync(file, "utf8"));
+    const config: unknown = JSON.parse(Deno.readTextFileSync(file));
     const mounts = isObject(config) && Array.isArray(config.mounts) ? config.mounts : [];
     const sources = new Map<string, string>();
     for (const mount of mounts) {
@@ -266,7 +266,7 @@ function volumesOf(bundle: string): KeptVolumes {
       if (/^volumes\/\d+$/.test(source)) sources.set(destination, source);
     }
     const directory = `${bundle}/volumes`;
-    const numbers = fs.existsSync(directory) ? fs.readdirSync(directory).map(Number) : [];
+    const numbers = exists(directory) ? namesIn(directory).map(Number) : [];
     return { sources, firstFree: Math.max(-1, ...numbers.filter(Number.isSafeInteger)) + 1 };
   } catch (error) {
     throw storageError(error, `Cannot read "${file}"`);

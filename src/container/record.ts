@@ -4,7 +4,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import { type Digest, digestProblem } from "../oci/digest.ts";
 import { isObject } from "../oci/fields.ts";
@@ -94,7 +93,7 @@ export function readRecord(bundle: string): ContainerRecord | null {
   const file = `${bundle}/${RECORD_FILE}`;
   let text: string;
   try {
-    text = fs.readFileSync(file, "utf8");
+    text = Deno.readTextFileSync(file);
   } catch (error) {
     if (errnoName(error) === "ENOENT" || errnoName(error) === "ENOTDIR") return null;
     throw storageError(error, `Cannot read "${file}"`);

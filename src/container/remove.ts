@@ -4,7 +4,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError, within } from "../errors.ts";
 import { Claim } from "../store/claim.ts";
 import { mountsBelow } from "../store/mounts.ts";
@@ -98,7 +97,7 @@ async function take(store: Store, container: Container, staging: Staging): Promi
   using _lock = await store.lockNames();
   if (!isSame(container, getContainer(store.path, container.id))) return null;
   const { id, bundle } = container;
-  const isInStore = bundle === fs.realpathSync(store.containers) + `/${id}`;
+  const isInStore = bundle === Deno.realPathSync(store.containers) + `/${id}`;
   const elsewhere = isInStore ? null : bundle;
   const claimed = { kind: "remove", id, elsewhere, top: container.record.top } as const;
   return Claim.take(claimed, store, staging);

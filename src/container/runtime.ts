@@ -16,9 +16,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
-import { lstatOrNull } from "../layer/root_path.ts";
+import { lstatOrNull } from "../files.ts";
 import { check, isAtTerminal, run, runInherited } from "../process.ts";
 import { errnoName, storageError } from "../system_error.ts";
 
@@ -182,7 +181,7 @@ function stateRootArgs(stateRoot: string | null): string[] {
 function isSame(one: string, other: string): boolean {
   if (one === other) return true;
   try {
-    return fs.realpathSync(one) === fs.realpathSync(other);
+    return Deno.realPathSync(one) === Deno.realPathSync(other);
   } catch (error) {
     if (errnoName(error) === "ENOENT") return false;
     throw storageError(error, `Cannot look up the bundle "${one}"`);

@@ -21,9 +21,9 @@
  * @module
  */
 
-import fs from "node:fs";
 import { openRegularFile } from "../blob/location.ts";
 import { type ErrorCode, LayerfsError } from "../errors.ts";
+import { readAt } from "../files.ts";
 import { resolveInRoot } from "../layer/root_path.ts";
 import { MAX_ACCOUNTS_BYTES } from "../limits.ts";
 import { storageError } from "../system_error.ts";
@@ -200,7 +200,7 @@ function readAccounts(rootfs: string, path: string): { text: string; problem: st
     text: "",
     problem: `${path} of the root filesystem cannot be read: ${state}`,
   });
-  let opened: { fd: number; size: number };
+  let opened: { file: Deno.FsFile; size: number };
   try {
     opened = openRegularFile(resolveInRoot(rootfs, path));
   } catch (error) {
@@ -212,16 +212,18 @@ function readAccounts(rootfs: string, path: string): { text: string; problem: st
     }
     throw error;
   }
-  const { fd, size } = opened;
+  const { file, size } = opened;
   try {
     if (size > MAX_ACCOUNTS_BYTES) {
       return unfit(`it has ${size} bytes, more than ${MAX_ACCOUNTS_BYTES}`);
     }
+    const bytes = new Uint8Array(size);
+    const text = bytes.subarray(0, readAt(file, bytes, 0));
     // Names in other encodings than UTF-8 stand in real ones: in comments, mostly.
-    return { text: new TextDecoder().decode(fs.readFileSync(fd)), problem: null };
+    return { text: new TextDecoder().decode(text), problem: null };
   } catch (error) {
     throw storageError(error, `Cannot read ${path} of the root filesystem "${rootfs}"`);
   } finally {
-    fs.closeSync(fd);
+    file.close();
   }
 }

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { absolutePath, joinRelative, lstatOrNull } from "../layer/root_path.ts";
-import fs from "node:fs";
+import { lstatOrNull } from "../files.ts";
+import { absolutePath, joinRelative } from "../layer/root_path.ts";
 
 /** Symlinks that one path may go through: Linux MAXSYMLINKS (include/linux/namei.h). */
 const MAX_SYMLINKS = 40;
@@ -38,10 +38,10 @@ export function findProcDetour(rootfs: string, path: string): string | null {
     if (/^(proc\/|dev\/fd$)/.test(relative)) return `/${relative}`;
     if (HIDDEN.includes(resolved[0] ?? "")) continue;
     const absolute = absolutePath(rootfs, relative);
-    if (!lstatOrNull(absolute)?.isSymbolicLink()) continue;
+    if (!lstatOrNull(absolute)?.isSymlink) continue;
     // The runtime fails at a loop, as any program does.
     if (++symlinks > MAX_SYMLINKS) return null;
-    const target = fs.readlinkSync(absolute);
+    const target = Deno.readLinkSync(absolute);
     resolved = target.startsWith("/") ? [] : resolved.slice(0, -1);
     pending.push(...target.split("/").reverse());
   }

@@ -14,7 +14,8 @@
  * @module
  */
 
-import { createHash, type Hash } from "node:crypto";
+import type { Hash } from "node:crypto";
+import { nodeCrypto } from "../node.ts";
 import { type Digest, type DigestAlgorithm, parseDigest } from "../oci/digest.ts";
 import {
   type Exports,
@@ -128,7 +129,7 @@ class NativeHasher implements Hasher {
 
   constructor(algorithm: DigestAlgorithm) {
     this.algorithm = algorithm;
-    this.#hash = createHash(algorithm);
+    this.#hash = nodeCrypto().createHash(algorithm);
   }
 
   get window(): Uint8Array<ArrayBuffer> {

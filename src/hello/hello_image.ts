@@ -20,10 +20,10 @@
  * @module
  */
 
-import fs from "node:fs";
 import { crc32 } from "node:zlib";
 import { digestBytes } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
+import { namesIn } from "../files.ts";
 import { REF_NAME } from "../oci/descriptor.ts";
 import { type Digest, digestHex } from "../oci/digest.ts";
 import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from "../oci/media_type.ts";
@@ -66,7 +66,7 @@ export async function writeHelloLayout(dir: string): Promise<void> {
   const { index, blobs } = helloLayout();
   const action = `Cannot write the hello image to "${dir}"`;
   try {
-    fs.mkdirSync(dir, { recursive: true });
+    Deno.mkdirSync(dir, { recursive: true });
     if (!isOurs(dir, index)) {
       throw new LayerfsError("conflict", `${action}: it holds other files; choose a new directory`);
     }
@@ -84,8 +84,10 @@ export async function writeHelloLayout(dir: string): Promise<void> {
 
 /** Whether `dir` holds the layout, a part of it that an interrupted run has left, or nothing. */
 function isOurs(dir: string, index: Uint8Array): boolean {
-  const names = fs.readdirSync(dir);
-  if (names.includes("index.json")) return fs.readFileSync(`${dir}/index.json`).equals(index);
+  const names = namesIn(dir);
+  if (names.includes("index.json")) {
+    return Deno.readTextFileSync(`${dir}/index.json`) === new TextDecoder().decode(index);
+  }
   return names.every((name) => name === "blobs" || name === "oci-layout");
 }
 

@@ -5,9 +5,9 @@
  * @module
  */
 
-import fs from "node:fs";
 import { type BlobLocation, openRegularFile } from "../blob/location.ts";
 import { LayerfsError } from "../errors.ts";
+import { readPiece } from "../files.ts";
 import { storageError } from "../system_error.ts";
 import { RingReader, type SharedRing } from "./ring.ts";
 
@@ -37,7 +37,7 @@ export type CancelCheck = () => void;
 export class FileInput implements BlobInput {
   readonly announced: number;
   readonly length: number;
-  readonly #fd: number;
+  readonly #file: Deno.FsFile;
   readonly #path: string;
   readonly #offset: number;
   readonly #checkCancel: CancelCheck;
@@ -51,8 +51,8 @@ export class FileInput implements BlobInput {
     checkCancel: CancelCheck,
     onBytes: (delta: number) => void,
   ) {
-    const { fd, size } = openRegularFile(path);
-    this.#fd = fd;
+    const { file, size } = openRegularFile(path);
+    this.#file = file;
     this.#path = path;
     this.#offset = offset;
     this.announced = length;
@@ -82,12 +82,12 @@ export class FileInput implements BlobInput {
   }
 
   [Symbol.dispose](): void {
-    fs.closeSync(this.#fd);
+    this.#file.close();
   }
 
   #readAt(into: Uint8Array, position: number): number {
     try {
-      return fs.readSync(this.#fd, into, 0, into.length, this.#offset + position);
+      return readPiece(this.#file, into, this.#offset + position);
     } catch (error) {
       throw storageError(error, `Cannot read "${this.#path}"`);
     }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type fs from "node:fs";
+import fs from "node:fs";
+import { errnoName, storageError } from "../system_error.ts";
 
 /** The kinds of files that there are. */
 export type FileKind =
@@ -24,4 +25,15 @@ export function kindOf(stat: fs.Stats | fs.BigIntStats): FileKind {
   if (stat.isCharacterDevice()) return "character";
   if (stat.isBlockDevice()) return "block";
   return stat.isFIFO() ? "fifo" : "socket";
+}
+
+/** lstat(2), or null where nothing is there. For the threads and the walks that have node:fs anyway. */
+export function statsOrNull(absolute: string): fs.Stats | null {
+  try {
+    return fs.lstatSync(absolute);
+  } catch (error) {
+    const name = errnoName(error);
+    if (name === "ENOENT" || name === "ENOTDIR") return null;
+    throw storageError(error, `Cannot look up "${absolute}"`);
+  }
 }

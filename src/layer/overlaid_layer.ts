@@ -10,10 +10,11 @@
  */
 
 import fs from "node:fs";
+import { lstatOrNull } from "../files.ts";
 import { type ApartNotes, NeedsLower } from "./apart.ts";
 import { IMPLIED_DIRECTORY } from "./attributes.ts";
 import type { ToldTree } from "./lower_tree.ts";
-import { absolutePath, joinRelative, lstatOrNull, parentOf } from "./root_path.ts";
+import { absolutePath, joinRelative, parentOf } from "./root_path.ts";
 import type { Tree } from "./tree.ts";
 import { hide, hideChildren, type Seen } from "./whiteout.ts";
 
@@ -67,7 +68,7 @@ export function finishOverlaid(tree: Tree, apart: Tree, own: string): void {
       if (directory !== undefined) return directory === IMPLIED_DIRECTORY ? 1 : 2;
       // Of what is in the overlay: so it is no whiteout of ours.
       const stat = lstatOrNull(absolutePath(own, path));
-      return stat === null || stat.isDirectory() ? 0 : 2;
+      return stat === null || stat.isDirectory ? 0 : 2;
     },
   };
   for (const { path, children } of notesOf(apart).hidden) {

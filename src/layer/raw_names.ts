@@ -11,9 +11,10 @@
 import fs from "node:fs";
 import { decodeName, encodeName } from "../core/raw_name.ts";
 import { LayerfsError } from "../errors.ts";
+import { lstatOrNull } from "../files.ts";
 import { isInterrupted, runSync } from "../process.ts";
 import type { LowerTree } from "./lower_tree.ts";
-import { joinRelative, lstatOrNull, nameOf, parentOf } from "./root_path.ts";
+import { joinRelative, nameOf, parentOf } from "./root_path.ts";
 import { writeAll } from "./write_all.ts";
 
 export class RawNames {

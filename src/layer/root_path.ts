@@ -9,9 +9,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
-import { errnoName, storageError } from "../system_error.ts";
+import { lstatOrNull } from "../files.ts";
 
 /** Symlinks that one path may go through: Linux MAXSYMLINKS (include/linux/namei.h). */
 const MAX_SYMLINKS = 40;
@@ -73,14 +72,14 @@ export function resolveDirectory(root: string, path: string, walk: Walk): string
     const stat = lstatOrNull(absolute);
     if (stat === null) {
       walk.missing(relative);
-    } else if (stat.isSymbolicLink()) {
+    } else if (stat.isSymlink) {
       walk.link?.(relative);
       if (++symlinks > MAX_SYMLINKS) throw new LayerfsError("image-invalid", loopMessage(path));
       const target = walk.linkTarget?.(relative) ?? readLink(absolute);
       if (target.startsWith("/")) resolved.length = 0;
       else resolved.pop();
       pending.push(...target.split("/").reverse());
-    } else if (!stat.isDirectory()) {
+    } else if (!stat.isDirectory) {
       walk.notDirectory?.(relative);
       throw notDirectory(path, relative);
     }
@@ -114,28 +113,17 @@ export function resolveInRoot(root: string, path: string): string {
     const parent = resolveDirectory(root, names.join("/"), note);
     const found = joinRelative(parent, last);
     const stat = absent.size > 0 ? null : lstatOrNull(absolutePath(root, found));
-    if (!stat?.isSymbolicLink()) return absolutePath(root, found);
+    if (!stat?.isSymlink) return absolutePath(root, found);
     const target = readLink(absolutePath(root, found));
     rest = target.startsWith("/") ? target : joinRelative(parent, target);
   }
   throw new LayerfsError("image-invalid", loopMessage(path));
 }
 
-/** lstat(2), or null where nothing is there. */
-export function lstatOrNull(absolute: string): fs.Stats | null {
-  try {
-    return fs.lstatSync(absolute);
-  } catch (error) {
-    const name = errnoName(error);
-    if (name === "ENOENT" || name === "ENOTDIR") return null;
-    throw storageError(error, `Cannot look up "${absolute}"`);
-  }
-}
-
 /** readlink(2), which Deno refuses where the target is not UTF-8. */
 function readLink(absolute: string): string {
   try {
-    return fs.readlinkSync(absolute);
+    return Deno.readLinkSync(absolute);
   } catch (error) {
     throw new LayerfsError(
       "unsupported",

@@ -4,10 +4,10 @@
  * @module
  */
 
-import fs from "node:fs";
 import zlib from "node:zlib";
 import { openRegularFile } from "../blob/location.ts";
 import { LayerfsError } from "../errors.ts";
+import { readAt } from "../files.ts";
 import { CHUNK_BYTES, CHUNK_HEAD, MAGIC, RECORD } from "./skeleton_format.ts";
 
 /** A record. Its bytes are valid until the next one is read. */
@@ -26,18 +26,18 @@ const EMPTY = new Uint8Array(0);
 
 /** A skeleton that is being read. Close it. */
 export class SkeletonReader {
-  readonly #fd: number;
+  readonly #file: Deno.FsFile;
   #position: number;
   #chunk: Uint8Array = EMPTY;
   #at = 0;
 
   /** @throws {LayerfsError} `not-found`, or `image-invalid` where this is no skeleton */
   constructor(path: string) {
-    this.#fd = openRegularFile(path).fd;
+    this.#file = openRegularFile(path).file;
     const magic = new Uint8Array(MAGIC.length);
-    const count = fs.readSync(this.#fd, magic, 0, magic.length, 0);
+    const count = readAt(this.#file, magic, 0);
     if (count !== magic.length || new TextDecoder().decode(magic) !== MAGIC) {
-      fs.closeSync(this.#fd);
+      this.#file.close();
       throw damaged("it does not begin as one of this version");
     }
     this.#position = count;
@@ -68,7 +68,7 @@ export class SkeletonReader {
   }
 
   close(): void {
-    fs.closeSync(this.#fd);
+    this.#file.close();
   }
 
   #readChunk(): void {
@@ -91,12 +91,8 @@ export class SkeletonReader {
 
   #read(length: number): Uint8Array {
     const bytes = new Uint8Array(length);
-    for (let done = 0; done < length;) {
-      const count = fs.readSync(this.#fd, bytes, done, length - done, this.#position);
-      if (count === 0) throw damaged("it is cut short");
-      done += count;
-      this.#position += count;
-    }
+    if (readAt(this.#file, bytes, this.#position) < length) throw damaged("it is cut short");
+    this.#position += length;
     return bytes;
   }
 

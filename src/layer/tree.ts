@@ -19,6 +19,7 @@ import {
 } from "./attributes.ts";
 import { Directories, WORKING_MODE } from "./directories.ts";
 import type { Extractor } from "./extractor.ts";
+import { statsOrNull } from "./file_kind.ts";
 import { type LowerTree, readLowerTree, type ToldTree } from "./lower_tree.ts";
 import { DEFAULT_ACL, NewFiles } from "./new_files.ts";
 import { OccupiedPlaces, type Place } from "./occupied_places.ts";
@@ -26,7 +27,6 @@ import { RawNames } from "./raw_names.ts";
 import {
   absolutePath,
   joinRelative,
-  lstatOrNull,
   nameOf,
   notDirectory,
   parentOf,
@@ -180,7 +180,7 @@ export class Tree {
   /** lstat(2) of a real path, or null. */
   stat(path: string): fs.Stats | null {
     if (this.spool.isWaiting(path)) this.spool.flush();
-    return lstatOrNull(this.absolute(path));
+    return statsOrNull(this.absolute(path));
   }
 
   /** Names in a real directory. */

@@ -10,9 +10,11 @@ import fs from "node:fs";
 import { openRegularFile } from "../blob/location.ts";
 import { decodeName, hasRawName, type RawNames } from "../core/raw_name.ts";
 import { LayerfsError } from "../errors.ts";
+import { lstatOrNull } from "../files.ts";
 import { check, isInterrupted, runSync } from "../process.ts";
 import { storageError } from "../system_error.ts";
-import { absolutePath, lstatOrNull, parentOf } from "./root_path.ts";
+import { statsOrNull } from "./file_kind.ts";
+import { absolutePath, parentOf } from "./root_path.ts";
 
 export class TreeFiles {
   readonly #root: string;
@@ -34,7 +36,8 @@ export class TreeFiles {
 
   /** lstat(2) of a path without tokens; null where nothing is, or not in a real directory. */
   stat(path: string): fs.Stats | null {
-    return this.#isDirectory(parentOf(path)) ? lstatOrNull(absolutePath(this.#root, path)) : null;
+    if (!this.#isDirectory(parentOf(path))) return null;
+    return statsOrNull(absolutePath(this.#root, path));
   }
 
   /** The names in a directory. Those that are not UTF-8 are left out. */
@@ -61,19 +64,19 @@ export class TreeFiles {
    *
    * @throws {LayerfsError} `not-found`, `image-invalid` where it is none, `privilege-missing`
    */
-  open(path: string): number {
+  open(path: string): Deno.FsFile {
     if (hasRawName(path)) return this.#openRaw(path);
     if (!this.#isDirectory(parentOf(path))) {
       throw new LayerfsError("not-found", `"${parentOf(path)}" is not a directory`);
     }
-    return openRegularFile(absolutePath(this.#root, path)).fd;
+    return openRegularFile(absolutePath(this.#root, path)).file;
   }
 
   /**
    * A copy, which cp(1) makes for xargs(1): it is told the name as bytes. With --recursive, what is
    * no file is made anew, and not read.
    */
-  #openRaw(path: string): number {
+  #openRaw(path: string): Deno.FsFile {
     const bytes = decodeName(path, this.#names);
     if (bytes === undefined) throw new TypeError(`no name of ${path}`);
     const list = `${this.#scratch}/raw-file`;
@@ -96,7 +99,7 @@ export class TreeFiles {
       }
       const isMissing = result.stderr.includes("No such file or directory");
       check(result, "cannot be read", isMissing ? "not-found" : "storage");
-      return openRegularFile(copy).fd;
+      return openRegularFile(copy).file;
     } finally {
       fs.rmSync(list, { force: true });
       fs.rmSync(copy, { recursive: true, force: true });
@@ -106,7 +109,7 @@ export class TreeFiles {
   #isDirectory(path: string): boolean {
     if (this.#directories.has(path)) return true;
     if (!this.#isDirectory(parentOf(path))) return false;
-    const isDirectory = lstatOrNull(absolutePath(this.#root, path))?.isDirectory() ?? false;
+    const isDirectory = lstatOrNull(absolutePath(this.#root, path))?.isDirectory ?? false;
     if (isDirectory) this.#directories.add(path);
     return isDirectory;
   }

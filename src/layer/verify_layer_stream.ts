@@ -4,12 +4,12 @@
  * @module
  */
 
-import fs from "node:fs";
 import zlib from "node:zlib";
 import { formatDigest, type Hasher } from "../core/hasher.ts";
 import { encodeName } from "../core/raw_name.ts";
 import { TarScanner } from "../core/tar_scanner.ts";
 import { LayerfsError } from "../errors.ts";
+import { readAt } from "../files.ts";
 import type { Digest } from "../oci/digest.ts";
 import { storageError } from "../system_error.ts";
 import { SkeletonReader, type SkeletonRecord } from "./skeleton_reader.ts";
@@ -49,7 +49,7 @@ const CONTENT_DIFFERS = "content differs";
 interface Source {
   readonly path: string;
   /** null where it cannot be read. */
-  readonly fd: number | null;
+  readonly file: Deno.FsFile | null;
 }
 
 /** A layer at work. Close it. */
@@ -176,11 +176,11 @@ export class LayerStream {
     if (path.split("/").some((name) => name === "" || name === "." || name === "..")) {
       throw new LayerfsError("image-invalid", `its skeleton is damaged: it has the path "${path}"`);
     }
-    this.#source = { path, fd: this.#openFile(path) };
+    this.#source = { path, file: this.#openFile(path) };
   }
 
   /** null where there is no such file, which is noted. */
-  #openFile(path: string): number | null {
+  #openFile(path: string): Deno.FsFile | null {
     try {
       return this.#files.open(path);
     } catch (error) {
@@ -194,16 +194,12 @@ export class LayerStream {
 
   /** Reads the next bytes of the file. What cannot be read is zeros, so that the rest stays in step. */
   #read(part: Uint8Array): void {
-    const { path, fd } = this.#source ?? { path: "", fd: null };
+    const { path, file } = this.#source ?? { path: "", file: null };
     let done = 0;
     try {
-      while (fd !== null && done < part.length) {
-        const count = fs.readSync(fd, part, done, part.length - done, this.#offset + done);
-        if (count === 0) {
-          this.#wrong.set(path, "is shorter than it was");
-          break;
-        }
-        done += count;
+      if (file !== null) {
+        done = readAt(file, part, this.#offset);
+        if (done < part.length) this.#wrong.set(path, "is shorter than it was");
       }
     } catch (error) {
       this.#wrong.set(path, storageError(error, "cannot be read").message);
@@ -221,7 +217,7 @@ export class LayerStream {
   }
 
   #closeSource(): void {
-    if (this.#source !== null && this.#source.fd !== null) fs.closeSync(this.#source.fd);
+    this.#source?.file?.close();
     this.#source = null;
   }
 }

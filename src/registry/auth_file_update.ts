@@ -5,7 +5,9 @@
  * @module
  */
 
-import path from "node:path";
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
+import { resolve } from "@std/path/posix/resolve";
 import { isObject } from "../oci/fields.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { DOCKER_HUB_KEY, keysOf, readAuthFile, toEntry } from "./auth_file.ts";
@@ -26,7 +28,7 @@ export async function updateAuthFile(
   const action = `Cannot write "${file}"`;
   try {
     const target = await realPath(file);
-    const directory = path.dirname(target);
+    const directory = dirname(target);
     if (credentials !== null) await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
     else if (await readAuthFile(target) === null) return false;
     // Two logins at a time must not lose one another's: the second waits.
@@ -47,7 +49,7 @@ export async function updateAuthFile(
 
 /** Docker looks for its own key in its own file. */
 function keyFor(file: string, host: string): string {
-  return host === "docker.io" && path.basename(file) === "config.json" ? DOCKER_HUB_KEY : host;
+  return host === "docker.io" && basename(file) === "config.json" ? DOCKER_HUB_KEY : host;
 }
 
 /** The file that a symlink leads to is the one to be replaced. */
@@ -55,7 +57,7 @@ async function realPath(file: string): Promise<string> {
   try {
     return await Deno.realPath(file);
   } catch (error) {
-    if (errnoName(error) === "ENOENT") return path.resolve(file);
+    if (errnoName(error) === "ENOENT") return resolve(file);
     throw error;
   }
 }

@@ -8,15 +8,14 @@
  * @module
  */
 
-import fs from "node:fs";
 import { type BlobLocation, openRegularFile } from "../blob/location.ts";
 import { type TarEntry, TarScanner } from "../core/tar_scanner.ts";
 import { LayerfsError } from "../errors.ts";
+import { readAt } from "../files.ts";
 import { MAX_ARCHIVE_MEMBERS, MAX_PAX_BYTES } from "../limits.ts";
 import { storageError } from "../system_error.ts";
 import { paddedSize } from "../tar/header.ts";
 import { BLOCK_SIZE } from "../tar/ustar_block.ts";
-import { readAt } from "./document.ts";
 import { fileFormat, formatAdvice } from "./file_format.ts";
 import type { LayoutFiles } from "./layout_files.ts";
 
@@ -45,13 +44,13 @@ export class Archive implements LayoutFiles {
     const action = `Cannot open archive "${path}"`;
     try {
       // Symlinks of the path that the user named are the user's own choice.
-      this.#file = fs.realpathSync(path);
+      this.#file = Deno.realPathSync(path);
     } catch (error) {
       throw storageError(error, action);
     }
-    const { fd, size } = openRegularFile(this.#file);
+    const { file, size } = openRegularFile(this.#file);
     try {
-      const format = fileFormat(fd);
+      const format = fileFormat(file);
       // A place in a compressed file cannot be read without all that stands before it.
       if (format !== "tar") {
         throw new LayerfsError(
@@ -60,13 +59,13 @@ export class Archive implements LayoutFiles {
           { path },
         );
       }
-      const { members, duplicates } = readMembers(fd, size);
+      const { members, duplicates } = readMembers(file, size);
       this.#members = members;
       this.#duplicates = duplicates;
     } catch (error) {
       throw archiveError(error, action);
     } finally {
-      fs.closeSync(fd);
+      file.close();
     }
   }
 
@@ -134,7 +133,7 @@ interface Members {
 const ZERO_TAIL = MAX_PAX_BYTES + 2 * BLOCK_SIZE;
 
 /** Reads all headers, block by block, so that each entry's content starts where the next read is. */
-function readMembers(fd: number, size: number): Members {
+function readMembers(file: Deno.FsFile, size: number): Members {
   const found: Members = { members: new Map(), duplicates: new Set(), count: 0 };
   const scanner = new TarScanner({ algorithm: null, engine: "wasm" });
   let entry: TarEntry | null = null;
@@ -148,7 +147,7 @@ function readMembers(fd: number, size: number): Members {
   let zeros = 0;
   while (scanner.offset < size && zeros < ZERO_TAIL) {
     const block = scanner.window.subarray(0, Math.min(BLOCK_SIZE, size - scanner.offset));
-    const read = readAt(fd, block, scanner.offset);
+    const read = readAt(file, block, scanner.offset);
     if (read === 0) break;
     zeros = block.every((byte) => byte === 0) ? zeros + read : 0;
     scanner.feed(read, visitor);

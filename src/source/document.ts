@@ -4,10 +4,10 @@
  * @module
  */
 
-import fs from "node:fs";
 import { type BlobLocation, openRegularFile } from "../blob/location.ts";
 import { digestBytes } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
+import { readAt } from "../files.ts";
 import { MAX_DOCUMENT_BYTES } from "../limits.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { digestAlgorithm } from "../oci/digest.ts";
@@ -21,21 +21,21 @@ import { storageError } from "../system_error.ts";
  */
 export function readDocument(location: BlobLocation, what: string): Uint8Array {
   checkCap(location.length, what);
-  const { fd } = openRegularFile(location.path);
-  return readOpen(fd, location, what);
+  const { file } = openRegularFile(location.path);
+  return readOpen(file, location, what);
 }
 
 /** Reads a range of an open file, and closes it. */
-function readOpen(fd: number, location: BlobLocation, what: string): Uint8Array {
+function readOpen(file: Deno.FsFile, location: BlobLocation, what: string): Uint8Array {
   try {
     checkCap(location.length, what);
     const bytes = new Uint8Array(location.length);
-    if (readAt(fd, bytes, location.offset) === bytes.length) return bytes;
+    if (readAt(file, bytes, location.offset) === bytes.length) return bytes;
     throw new LayerfsError("size-mismatch", `Cannot read ${what}: "${location.path}" ends early`);
   } catch (error) {
     throw storageError(error, `Cannot read ${what}`);
   } finally {
-    fs.closeSync(fd);
+    file.close();
   }
 }
 
@@ -61,24 +61,13 @@ export function readReplaceable(
     if (location.offset > 0) return readDocument(location, what);
     try {
       const { path } = location;
-      const { fd, size } = openRegularFile(path);
-      return readOpen(fd, { path, offset: 0, length: size }, what);
+      const { file, size } = openRegularFile(path);
+      return readOpen(file, { path, offset: 0, length: size }, what);
     } catch (error) {
       const replaced = error instanceof LayerfsError && error.code === "conflict";
       if (!replaced || replacements === MAX_REPLACEMENTS) throw error;
     }
   }
-}
-
-/** Fills `bytes` from `position` of a file; less only at its end. Returns the bytes read. */
-export function readAt(fd: number, bytes: Uint8Array, position: number): number {
-  let read = 0;
-  while (read < bytes.length) {
-    const count = fs.readSync(fd, bytes, read, bytes.length - read, position + read);
-    if (count === 0) break;
-    read += count;
-  }
-  return read;
 }
 
 /**

@@ -6,8 +6,8 @@
 
 import { TarScanner } from "../core/tar_scanner.ts";
 import { LayerfsError } from "../errors.ts";
+import { readAt } from "../files.ts";
 import { BLOCK_SIZE } from "../tar/ustar_block.ts";
-import { readAt } from "./document.ts";
 
 /** A tar archive, or what it is compressed with; "unknown" is none of these. */
 export type FileFormat = "tar" | "gzip" | "zstd" | "xz" | "bzip2" | "lz4" | "unknown";
@@ -32,9 +32,9 @@ const COMMANDS: Readonly<Record<string, string>> = {
 };
 
 /** The format of an open file. An empty file is an empty archive, as it is for tar(1). */
-export function fileFormat(fd: number): FileFormat {
+export function fileFormat(file: Deno.FsFile): FileFormat {
   const block = new Uint8Array(BLOCK_SIZE);
-  const head = block.subarray(0, readAt(fd, block, 0));
+  const head = block.subarray(0, readAt(file, block, 0));
   const hex = head.subarray(0, 8).toHex();
   // First, because a member may have any name, the magic of another format included.
   if (head.length === 0 || isTar(head)) return "tar";

@@ -17,7 +17,7 @@
 
 import type { BlobContent } from "../blob/content.ts";
 import { LayerfsError, within } from "../errors.ts";
-import { chainIds } from "../oci/chain_id.ts";
+import { chainIds } from "../core/chain_id.ts";
 import { checkLayerCount, type ImageConfig, parseConfig } from "../oci/config.ts";
 import { type Descriptor, REF_NAME } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";

@@ -5,7 +5,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import type { BlobLocation } from "../blob/location.ts";
 import { LayerfsError } from "../errors.ts";
 import { errnoName, storageError } from "../system_error.ts";
@@ -23,8 +22,8 @@ export class LayoutDirectory implements LayoutFiles {
     this.path = path;
     const action = `Cannot open image layout "${path}"`;
     try {
-      this.#root = fs.realpathSync(path);
-      if (fs.statSync(this.#root).isDirectory()) return;
+      this.#root = Deno.realPathSync(path);
+      if (Deno.statSync(this.#root).isDirectory) return;
     } catch (error) {
       throw storageError(error, action);
     }
@@ -42,17 +41,17 @@ export class LayoutDirectory implements LayoutFiles {
       const stat = this.#stat(directory);
       if (stat === null) return null;
       // A symlink here could name any directory of the host.
-      if (!stat.isDirectory()) throw this.#wrong(directory, "a directory");
+      if (!stat.isDirectory) throw this.#wrong(directory, "a directory");
     }
     const stat = this.#stat(name);
     if (stat === null) return null;
-    if (!stat.isFile()) throw this.#wrong(name, "a regular file");
+    if (!stat.isFile) throw this.#wrong(name, "a regular file");
     return { path: `${this.#root}/${name}`, offset: 0, length: stat.size };
   }
 
-  #stat(name: string): fs.Stats | null {
+  #stat(name: string): Deno.FileInfo | null {
     try {
-      return fs.lstatSync(`${this.#root}/${name}`);
+      return Deno.lstatSync(`${this.#root}/${name}`);
     } catch (error) {
       if (errnoName(error) === "ENOENT") return null;
       throw storageError(error, `Cannot read image layout "${this.path}": "${name}"`);

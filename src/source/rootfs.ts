@@ -4,7 +4,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { type BlobLocation, openRegularFile } from "../blob/location.ts";
 import { LayerfsError } from "../errors.ts";
 import { storageError } from "../system_error.ts";
@@ -29,14 +28,14 @@ export function openRootfs(path: string): RootfsSource {
   const action = `Cannot use rootfs "${path}"`;
   let real: string;
   try {
-    real = fs.realpathSync(path);
-    if (fs.statSync(real).isDirectory()) return { kind: "directory", path: real };
+    real = Deno.realPathSync(path);
+    if (Deno.statSync(real).isDirectory) return { kind: "directory", path: real };
   } catch (error) {
     throw storageError(error, action);
   }
-  const { fd, size } = openRegularFile(real);
+  const { file, size } = openRegularFile(real);
   try {
-    const format = fileFormat(fd);
+    const format = fileFormat(file);
     const location = { path: real, offset: 0, length: size };
     if (format === "tar") return { kind: "tar", location, compression: "none" };
     if (format === "gzip" || format === "zstd") {
@@ -46,6 +45,6 @@ export function openRootfs(path: string): RootfsSource {
   } catch (error) {
     throw storageError(error, action);
   } finally {
-    fs.closeSync(fd);
+    file.close();
   }
 }

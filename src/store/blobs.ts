@@ -8,24 +8,19 @@
  * @module
  */
 
-import fs from "node:fs";
 import { type BlobContent, checkAborted, readContent } from "../blob/content.ts";
 import type { BlobLocation } from "../blob/location.ts";
 import { withOrigin } from "../blob/origin.ts";
 import { createHasher, type DigestEngine, formatDigest } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
-import { lstatOrNull } from "../layer/root_path.ts";
-import { writeAll } from "../layer/write_all.ts";
+import { lstatOrNull, namesIn, removeIfThere, syncToDisk, writeAll } from "../files.ts";
 import { type Digest, digestAlgorithm, digestHex, digestProblem } from "../oci/digest.ts";
 import { LayoutDirectory } from "../source/layout_directory.ts";
 import { blobName } from "../source/layout_files.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { type Modes, PRIVATE } from "./modes.ts";
-import { syncDirectory } from "./sync_directory.ts";
 
 const ALGORITHMS = ["sha256", "sha512"] as const;
-
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 
 /** A blob of a store. */
 export interface StoredBlob {
@@ -105,7 +100,7 @@ export class BlobStore {
       this.#publish(path, digest);
       return "copied";
     } catch (error) {
-      fs.rmSync(path, { force: true });
+      removeIfThere(path);
       throw storageError(error, `Cannot store blob ${digest}`);
     }
   }
@@ -118,16 +113,11 @@ export class BlobStore {
    */
   adopt(path: string, { digest, bytes }: StoredBlob): Added {
     if (this.has(digest, bytes)) {
-      fs.rmSync(path);
+      Deno.removeSync(path);
       return "reused";
     }
     try {
-      const fd = fs.openSync(path, "r");
-      try {
-        fs.fsyncSync(fd);
-      } finally {
-        fs.closeSync(fd);
-      }
+      syncToDisk(path);
       this.#publish(path, digest);
       return "copied";
     } catch (error) {
@@ -143,7 +133,7 @@ export class BlobStore {
         const digest = `${algorithm}:${name}`;
         if (digestProblem(digest) !== null) continue;
         const stat = lstatOrNull(`${this.#store}/blobs/${algorithm}/${name}`);
-        if (stat?.isFile()) blobs.push({ digest: digest as Digest, bytes: stat.size });
+        if (stat?.isFile) blobs.push({ digest: digest as Digest, bytes: stat.size });
       }
     }
     return blobs.sort((a, b) => a.digest < b.digest ? -1 : 1);
@@ -158,7 +148,7 @@ export class BlobStore {
     const location = this.locate(digest);
     if (location === null) return 0;
     try {
-      fs.rmSync(location.path, { force: true });
+      removeIfThere(location.path);
       return location.length;
     } catch (error) {
       throw storageError(error, `Cannot remove blob ${digest}`);
@@ -168,8 +158,8 @@ export class BlobStore {
   /** Puts a file that is on disk in its place, and makes that last. */
   #publish(path: string, digest: Digest): void {
     const directory = this.#makeDirectory(digestAlgorithm(digest));
-    fs.renameSync(path, `${directory}/${digestHex(digest)}`);
-    syncDirectory(directory);
+    Deno.renameSync(path, `${directory}/${digestHex(digest)}`);
+    syncToDisk(directory);
   }
 
   #makeDirectory(algorithm: string): string {
@@ -183,14 +173,14 @@ export class BlobStore {
   #names(algorithm: string): string[] {
     const name = `blobs/${algorithm}`;
     if (!this.#isDirectory("blobs") || !this.#isDirectory(name)) return [];
-    return fs.readdirSync(`${this.#store}/${name}`);
+    return namesIn(`${this.#store}/${name}`);
   }
 
   /** Whether the directory is there. A symlink in its place could name any directory of the host. */
   #isDirectory(name: string): boolean {
     const path = `${this.#store}/${name}`;
     const stat = lstatOrNull(path);
-    if (stat === null || stat.isDirectory()) return stat !== null;
+    if (stat === null || stat.isDirectory) return stat !== null;
     throw new LayerfsError(
       "image-invalid",
       `Cannot use the store "${this.#store}": "${name}" is not a directory`,
@@ -212,7 +202,7 @@ export async function digestLocation(
 
 function makeIfMissing(path: string, mode: number): void {
   try {
-    fs.mkdirSync(path, { mode });
+    Deno.mkdirSync(path, { mode });
   } catch (error) {
     if (errnoName(error) !== "EEXIST") throw storageError(error, `Cannot make "${path}"`);
   }
@@ -226,30 +216,24 @@ async function copyVerified(
   options: AddOptions & { readonly mode: number },
 ): Promise<void> {
   const hasher = createHasher(digestAlgorithm(digest), options.engine);
-  fs.rmSync(path, { force: true });
-  const fd = fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, options.mode);
-  try {
-    let position = 0;
-    for await (const piece of pieces(source, digest, options.signal)) {
-      hasher.update(piece);
-      writeAll(fd, piece, position);
-      position += piece.length;
-      options.onBytes?.(piece.length);
-    }
-    const found = formatDigest(hasher.algorithm, hasher.digest());
-    if (found !== digest) {
-      throw withOrigin(
-        new LayerfsError("digest-mismatch", `Cannot verify ${digest}: digest is "${found}"`, {
-          digest,
-          found,
-        }),
-        source,
-      );
-    }
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
+  removeIfThere(path);
+  using file = Deno.openSync(path, { write: true, createNew: true, mode: options.mode });
+  for await (const piece of pieces(source, digest, options.signal)) {
+    hasher.update(piece);
+    writeAll(file, piece);
+    options.onBytes?.(piece.length);
   }
+  const found = formatDigest(hasher.algorithm, hasher.digest());
+  if (found !== digest) {
+    throw withOrigin(
+      new LayerfsError("digest-mismatch", `Cannot verify ${digest}: digest is "${found}"`, {
+        digest,
+        found,
+      }),
+      source,
+    );
+  }
+  file.syncSync();
 }
 
 async function* pieces(

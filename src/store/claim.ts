@@ -10,10 +10,9 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { basename } from "@std/path/posix/basename";
 import { LayerfsError } from "../errors.ts";
-import { lstatOrNull } from "../layer/root_path.ts";
+import { exists, lstatOrNull, namesIn, removeDirectory } from "../files.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import type { ContainerRootfs, Driver } from "./driver.ts";
 import { mountsBelow } from "./mounts.ts";
@@ -57,7 +56,9 @@ export class Claim implements AsyncDisposable {
     this.#claimed = claimed;
     this.#place = place;
     this.#staging = staging;
-    fs.writeFileSync(`${staging.path}/${CLAIM_FILE}`, JSON.stringify(claimed), { mode: 0o600 });
+    Deno.writeTextFileSync(`${staging.path}/${CLAIM_FILE}`, JSON.stringify(claimed), {
+      mode: 0o600,
+    });
   }
 
   /**
@@ -74,7 +75,7 @@ export class Claim implements AsyncDisposable {
       const claim = new Claim(claimed, place, staging);
       try {
         makeBundle(bundle, markerIn(bundle, staging.name));
-        if (bundle !== name) fs.symlinkSync(bundle, name);
+        if (bundle !== name) Deno.symlinkSync(bundle, name);
       } catch (error) {
         claim.#settle();
         throw error;
@@ -90,7 +91,7 @@ export class Claim implements AsyncDisposable {
     const claim = new Claim(claimed, place, staging);
     try {
       const bundle = claimed.elsewhere ?? `${place.containers}/${claimed.id}`;
-      fs.renameSync(`${bundle}/${RECORD_FILE}`, markerIn(bundle, staging.name));
+      Deno.renameSync(`${bundle}/${RECORD_FILE}`, markerIn(bundle, staging.name));
     } catch (error) {
       claim.#settle();
       throw error;
@@ -100,14 +101,14 @@ export class Claim implements AsyncDisposable {
 
   /** Makes the container be, with `record` as its record. */
   commit(record: string): void {
-    fs.writeFileSync(markerIn(this.#bundle, this.#staging.name), record, { mode: 0o600 });
+    Deno.writeTextFileSync(markerIn(this.#bundle, this.#staging.name), record, { mode: 0o600 });
     this.giveBack();
   }
 
   /** Puts the record back that {@linkcode Claim.take} took away. */
   giveBack(): void {
     const marker = markerIn(this.#bundle, this.#staging.name);
-    fs.renameSync(marker, `${this.#bundle}/${RECORD_FILE}`);
+    Deno.renameSync(marker, `${this.#bundle}/${RECORD_FILE}`);
     this.#settle();
   }
 
@@ -127,14 +128,14 @@ export class Claim implements AsyncDisposable {
 
   #settle(): void {
     this.#settled = true;
-    fs.unlinkSync(`${this.#staging.path}/${CLAIM_FILE}`);
+    Deno.removeSync(`${this.#staging.path}/${CLAIM_FILE}`);
   }
 }
 
 /** The container that a staging directory claims; null where it claims none. */
 export function readClaim(stagingPath: string): Claimed | null {
   try {
-    return JSON.parse(fs.readFileSync(`${stagingPath}/${CLAIM_FILE}`, "utf8")) as Claimed;
+    return JSON.parse(Deno.readTextFileSync(`${stagingPath}/${CLAIM_FILE}`)) as Claimed;
   } catch (error) {
     // Killed while it wrote this: it had not begun.
     if (error instanceof SyntaxError || errnoName(error) === "ENOENT") return null;
@@ -146,8 +147,8 @@ export function readClaim(stagingPath: string): Claimed | null {
 export async function sweepClaim(stagingPath: string, place: Place): Promise<void> {
   const claimed = readClaim(stagingPath);
   if (claimed === null || claimed.kind === "replace") return; // see replacement.ts
-  await discard(claimed, place, path.basename(stagingPath));
-  fs.unlinkSync(`${stagingPath}/${CLAIM_FILE}`);
+  await discard(claimed, place, basename(stagingPath));
+  Deno.removeSync(`${stagingPath}/${CLAIM_FILE}`);
 }
 
 /**
@@ -166,12 +167,12 @@ export function isClaimed(bundle: string, staging: string): boolean {
  * behind is none
  */
 export function claimsOn(bundle: string, staging: string): string[] {
-  if (!fs.existsSync(bundle) || !fs.statSync(bundle).isDirectory()) return [];
+  if (!exists(bundle) || !Deno.statSync(bundle).isDirectory) return [];
   // The marker of a replacement is a bundle itself.
-  return [path.basename(bundle), ...fs.readdirSync(bundle)]
+  return [basename(bundle), ...namesIn(bundle)]
     .filter((name) => name.startsWith(MARKER_PREFIX))
     .map((name) => name.slice(MARKER_PREFIX.length))
-    .filter((name) => fs.existsSync(`${staging}/${name}/${CLAIM_FILE}`));
+    .filter((name) => exists(`${staging}/${name}/${CLAIM_FILE}`));
 }
 
 /** Path of the marker that stands in a bundle for the claim of a staging directory. */
@@ -184,8 +185,8 @@ function freeName(name: string, id: string): void {
   const stat = lstatOrNull(name);
   if (stat === null) return;
   // A link that leads nowhere: its bundle was removed by hand.
-  if (stat.isSymbolicLink() && !fs.existsSync(name)) return fs.unlinkSync(name);
-  if (stat.isDirectory() && fs.readdirSync(name).length === 0) return fs.rmdirSync(name);
+  if (stat.isSymlink && !exists(name)) return Deno.removeSync(name);
+  if (stat.isDirectory && namesIn(name).length === 0) return removeDirectory(name);
   throw new LayerfsError(
     "conflict",
     `Cannot create container "${id}": one of that name is being made or removed; try again, or ` +
@@ -196,12 +197,12 @@ function freeName(name: string, id: string): void {
 
 /** Makes a bundle, or nothing. */
 function makeBundle(bundle: string, marker: string): void {
-  if (lstatOrNull(bundle)?.isDirectory()) fs.rmdirSync(bundle);
-  fs.mkdirSync(bundle, 0o700);
+  if (lstatOrNull(bundle)?.isDirectory) removeDirectory(bundle);
+  Deno.mkdirSync(bundle, { mode: 0o700 });
   try {
-    fs.closeSync(fs.openSync(marker, "wx", 0o600));
+    Deno.openSync(marker, { write: true, createNew: true, mode: 0o600 }).close();
   } catch (error) {
-    fs.rmdirSync(bundle);
+    removeDirectory(bundle);
     throw error;
   }
 }
@@ -221,25 +222,25 @@ async function discard(claimed: Claimed, place: Place, staging: string): Promise
     if (mount !== undefined) {
       throw new LayerfsError("busy", `Cannot remove "${bundle}": "${mount}" is a mount point`);
     }
-    for (const entry of fs.readdirSync(bundle)) {
+    for (const entry of namesIn(bundle)) {
       if (`${bundle}/${entry}` !== marker) await removeTree(`${bundle}/${entry}`);
     }
-    fs.unlinkSync(marker);
+    Deno.removeSync(marker);
   }
   if (isOurs || bundle === name) removeIfEmpty(bundle);
   if (bundle !== name && isLinkTo(name, bundle) && lstatOrNull(`${name}/${RECORD_FILE}`) === null) {
-    fs.unlinkSync(name);
+    Deno.removeSync(name);
   }
 }
 
 function removeIfEmpty(directory: string): void {
   try {
-    fs.rmdirSync(directory);
+    removeDirectory(directory);
   } catch (error) {
     if (!["ENOENT", "ENOTEMPTY", "ENOTDIR"].includes(errnoName(error))) throw error;
   }
 }
 
 function isLinkTo(name: string, target: string): boolean {
-  return lstatOrNull(name)?.isSymbolicLink() === true && fs.readlinkSync(name) === target;
+  return lstatOrNull(name)?.isSymlink === true && Deno.readLinkSync(name) === target;
 }

@@ -6,7 +6,7 @@
 
 import { packChanges } from "../layer/pack_changes.ts";
 import type { TreeChanges } from "../layer/tree_changes.ts";
-import { chainIds } from "../oci/chain_id.ts";
+import { chainIds } from "../core/chain_id.ts";
 import { changeConfig } from "../oci/config_change.ts";
 import { dateOfEpoch } from "../oci/date_time.ts";
 import type { Descriptor } from "../oci/descriptor.ts";

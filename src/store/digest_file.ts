@@ -4,10 +4,10 @@
  * @module
  */
 
-import fs from "node:fs";
 import { type BlobLocation, openRegularFile } from "../blob/location.ts";
 import { createHasher, type DigestEngine, formatDigest } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
+import { readPiece } from "../files.ts";
 import type { Digest, DigestAlgorithm } from "../oci/digest.ts";
 import { storageError } from "../system_error.ts";
 
@@ -25,12 +25,12 @@ export async function digestFile(
   { engine, signal }: { readonly engine: DigestEngine; readonly signal: AbortSignal },
 ): Promise<Digest> {
   const hasher = createHasher(algorithm, engine);
-  const { fd } = openRegularFile(path);
+  const { file } = openRegularFile(path);
   try {
     for (let done = 0, turn = TURN_BYTES; done < length;) {
       const { window } = hasher;
       const wanted = Math.min(window.length, length - done);
-      const count = fs.readSync(fd, window, 0, wanted, offset + done);
+      const count = readPiece(file, window.subarray(0, wanted), offset + done);
       if (count === 0) break;
       hasher.update(window.subarray(0, count));
       done += count;
@@ -45,6 +45,6 @@ export async function digestFile(
   } catch (error) {
     throw storageError(error, `Cannot read "${path}"`);
   } finally {
-    fs.closeSync(fd);
+    file.close();
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import fs from "node:fs";
+import { nodeFs } from "../node.ts";
 import { check, run } from "../process.ts";
 import { storageError } from "../system_error.ts";
 import type { Capacity } from "./driver.ts";
@@ -40,7 +40,7 @@ export async function diskUsage(paths: readonly string[]): Promise<ReadonlyMap<s
  */
 export function capacityOf(path: string): Capacity {
   try {
-    const { bsize, blocks, bfree, bavail } = fs.statfsSync(path);
+    const { bsize, blocks, bfree, bavail } = nodeFs().statfsSync(path);
     return { usedBytes: (blocks - bfree) * bsize, availableBytes: bavail * bsize };
   } catch (error) {
     throw storageError(error, `Cannot measure the filesystem of "${path}"`);

@@ -4,8 +4,7 @@
  * @module
  */
 
-import fs from "node:fs";
-import { lstatOrNull } from "../layer/root_path.ts";
+import { lstatOrNull } from "../files.ts";
 
 /**
  * Puts the directory `replacement` into the place of `place`, which goes to `aside`; all are on one
@@ -13,6 +12,6 @@ import { lstatOrNull } from "../layer/root_path.ts";
  */
 export function exchange(place: string, replacement: string, aside: string): void {
   if (lstatOrNull(replacement) === null) return;
-  if (lstatOrNull(place) !== null) fs.renameSync(place, aside);
-  fs.renameSync(replacement, place);
+  if (lstatOrNull(place) !== null) Deno.renameSync(place, aside);
+  Deno.renameSync(replacement, place);
 }

@@ -10,10 +10,11 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
+import { exists } from "../files.ts";
 import { type Digest, digestAlgorithm } from "../oci/digest.ts";
 import { check, run } from "../process.ts";
 import { isClaimed, ROOTFS } from "./claim.ts";
@@ -144,7 +145,7 @@ class Fsck {
           await this.#store.sweep();
           await driver.sweep(name);
           const directory = `${this.#store.path}/staging/${name}`;
-          if (fs.existsSync(directory)) {
+          if (exists(directory)) {
             throw new LayerfsError("busy", `Cannot sweep "${directory}": it is in use`);
           }
         });
@@ -164,7 +165,7 @@ class Fsck {
     for (const { id, message } of damaged) await this.#note("damaged-record", id, message);
     const known = new Set([...containers, ...damaged].map(({ id }) => id));
     const isNobodys = ({ id, rootfs }: ContainerRootfs) =>
-      !known.has(id) && !isClaimed(path.dirname(rootfs), this.#store.staging);
+      !known.has(id) && !isClaimed(dirname(rootfs), this.#store.staging);
     const lone = strays.filter(isNobodys);
     for (const stray of lone) {
       const detail = `there is a root filesystem for "${stray.rootfs}", and no record`;
@@ -185,7 +186,7 @@ class Fsck {
     const states = await driver.rootfsStates(containers);
     // One that is being replaced is elsewhere, until the next command puts it into its place.
     const isMissing = ({ id, rootfs }: ContainerRootfs) =>
-      !states.has(id) && !isClaimed(path.dirname(rootfs), this.#store.staging);
+      !states.has(id) && !isClaimed(dirname(rootfs), this.#store.staging);
     const missing = containers.filter(isMissing);
     const renamed = missing.length === 0 ? new Map() : await driver.findRenamed(missing);
     for (const container of missing) {
@@ -257,12 +258,12 @@ class Fsck {
       .filter((target) => target === store || target.startsWith(`${store}/`));
     for (const mount of below) {
       // Those of work that was killed go with its litter.
-      if (isClaimed(path.dirname(mount), this.#store.staging)) continue;
+      if (isClaimed(dirname(mount), this.#store.staging)) continue;
       const isExpected = mount === store || expected.has(mount) || this.#isBelowContainer(mount);
       if (isExpected || litter.some((place) => mount.startsWith(place))) continue;
       const detail = "it belongs to no container and no layer";
       // Whatever else is mounted in a store, somebody has mounted it on purpose.
-      const isView = layerOfName(path.relative(`${store}/views`, mount)) !== null;
+      const isView = dirname(mount) === `${store}/views` && layerOfName(basename(mount)) !== null;
       const unmount = async () => {
         check(await run("umount", ["--", mount]), `Cannot unmount "${mount}"`, "busy");
       };
@@ -277,7 +278,7 @@ class Fsck {
       const mount = seen.get(container.rootfs);
       if (mount === undefined || this.#store.driver.isRootfs(container, mount)) continue;
       // While it is being replaced, another one may be there.
-      if (isClaimed(path.dirname(container.rootfs), this.#store.staging)) continue;
+      if (isClaimed(dirname(container.rootfs), this.#store.staging)) continue;
       const detail = `${describeMount(mount)} is mounted in the place of the root filesystem of ` +
         `container "${container.id}"; unmount it`;
       await this.#note("stray-mount", container.rootfs, detail);

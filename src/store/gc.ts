@@ -7,8 +7,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
+import { exists, namesIn, removeDirectory, removeIfThere } from "../files.ts";
 import type { Digest } from "../oci/digest.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { diskUsage } from "./disk_usage.ts";
@@ -164,7 +164,7 @@ async function layersOfSkeletons(
 ): Promise<Set<string>> {
   const names = new Set(layers.map(({ chainId }) => layerName(chainId)));
   for (const { chainId } of removed) names.delete(layerName(chainId));
-  const unlisted = fs.readdirSync(`${store.path}/skeletons`).filter((name) => !names.has(name));
+  const unlisted = namesIn(`${store.path}/skeletons`).filter((name) => !names.has(name));
   const found = await store.driver.findLayers(unlisted.flatMap((name) => layerOfName(name) ?? []));
   for (const chainId of found.keys()) names.add(layerName(chainId));
   return names;
@@ -274,31 +274,29 @@ function depths(
  */
 export function litterOf(store: Store, stray: readonly string[]): string[] {
   const dead = deadStaging(store.staging);
-  const there = new Set(fs.readdirSync(store.staging));
+  const there = new Set(namesIn(store.staging));
   const lone = stray.filter((name) => !there.has(name) && !there.has(`${name}.lock`));
   return [...new Set([...dead, ...lone])].sort();
 }
 
 async function bytesOf(store: Store, names: readonly string[]): Promise<number> {
-  const paths = names.map((name) => `${store.staging}/${name}`).filter((path) =>
-    fs.existsSync(path)
-  );
+  const paths = names.map((name) => `${store.staging}/${name}`).filter((path) => exists(path));
   const sizes = await diskUsage(paths);
   return [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** Removes the files of a directory, but for those that are kept. */
 function removeRest(directory: string, kept: ReadonlySet<string>): void {
-  for (const name of fs.readdirSync(directory)) {
-    if (!kept.has(name)) fs.rmSync(`${directory}/${name}`, { force: true });
+  for (const name of namesIn(directory)) {
+    if (!kept.has(name)) removeIfThere(`${directory}/${name}`);
   }
 }
 
 /** Removes the empty directories in a directory: mount points that nothing is mounted at. */
 function removeEmpty(directory: string): void {
-  for (const name of fs.readdirSync(directory)) {
+  for (const name of namesIn(directory)) {
     try {
-      fs.rmdirSync(`${directory}/${name}`);
+      removeDirectory(`${directory}/${name}`);
     } catch (error) {
       if (!["ENOTEMPTY", "EBUSY"].includes(errnoName(error))) {
         throw storageError(error, `Cannot remove "${directory}/${name}"`);

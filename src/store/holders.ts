@@ -9,7 +9,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { run } from "../process.ts";
 import { isMountPoint } from "./mount_point.ts";
 
@@ -31,7 +30,7 @@ export interface Holder {
  */
 export async function holdersOf(place: string, source?: string): Promise<Holder[]> {
   const found = await usersByPath(place);
-  if (isMountPoint(place)) found.push(...await usersByDevice(fs.lstatSync(place).dev));
+  if (isMountPoint(place)) found.push(...await usersByDevice(Deno.lstatSync(place).dev));
   else if (source !== undefined) found.push(...await elsewhere(source));
   return await named([...new Set(found)].sort((a, b) => a - b));
 }

@@ -6,7 +6,7 @@
  */
 
 import { type ErrorCode, LayerfsError } from "../errors.ts";
-import { chainIds } from "../oci/chain_id.ts";
+import { chainIds } from "../core/chain_id.ts";
 import { checkLayerCount, type ImageConfig, parseConfig } from "../oci/config.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";

@@ -11,7 +11,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
 import { type Descriptor, REF_NAME } from "../oci/descriptor.ts";
 import { type Digest, digestProblem } from "../oci/digest.ts";
@@ -103,7 +102,7 @@ export class ImageStore {
    */
   async initialize(signal?: AbortSignal): Promise<void> {
     try {
-      fs.mkdirSync(`${this.path}/staging`, { recursive: true, mode: 0o700 });
+      Deno.mkdirSync(`${this.path}/staging`, { recursive: true, mode: 0o700 });
     } catch (error) {
       throw storageError(error, `Cannot open the store "${this.path}"`);
     }

@@ -13,10 +13,9 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { dirname } from "@std/path/posix/dirname";
 import { LayerfsError } from "../errors.ts";
-import { lstatOrNull } from "../layer/root_path.ts";
+import { exists, lstatOrNull, namesIn, syncToDisk, writeDurably } from "../files.ts";
 import type { Traits } from "../layer/traits.ts";
 import { type Digest, digestProblem } from "../oci/digest.ts";
 import { check, run } from "../process.ts";
@@ -24,7 +23,6 @@ import { errnoName, storageError } from "../system_error.ts";
 import { layerName, type LayerRecord } from "./layer_record.ts";
 import { LayersOnTop } from "./layers_on_top.ts";
 import { removeTree } from "./remove_tree.ts";
-import { syncDirectory } from "./sync_directory.ts";
 
 /** Name of the record in a layer's directory. */
 const LAYER_FILE = "layer.json";
@@ -113,11 +111,13 @@ export class LayerDirectory {
     check(await run("sync", ["--file-system", directory]), action, "storage");
     const bytes = await measure();
     try {
-      writeDurably(`${directory}/${LAYER_FILE}`, formatLayer({ ...record, bytes }));
-      syncDirectory(directory);
+      writeDurably(`${directory}/${LAYER_FILE}`, formatLayer({ ...record, bytes }), 0o600);
+      syncToDisk(directory);
       // Somebody may have removed it, as it can be made anew.
-      const made = fs.mkdirSync(this.path, { recursive: true, mode: 0o700 });
-      if (made !== undefined) syncDirectory(path.dirname(this.path));
+      if (!exists(this.path)) {
+        Deno.mkdirSync(this.path, { recursive: true, mode: 0o700 });
+        syncToDisk(dirname(this.path));
+      }
       const place = this.layer(record.chainId);
       if (this.find(record.chainId) !== null) {
         throw new LayerfsError("conflict", `${action}: it is there already`, {
@@ -126,9 +126,9 @@ export class LayerDirectory {
       }
       if (this.#hasContent(record.chainId)) this.#rename(record.chainId, REPLACED);
       else await this.remove(record.chainId); // a rest of one, if anything
-      fs.renameSync(directory, place);
+      Deno.renameSync(directory, place);
       this.#onTop?.add(record);
-      syncDirectory(this.path);
+      syncToDisk(this.path);
     } catch (error) {
       throw storageError(error, action);
     }
@@ -192,14 +192,14 @@ export class LayerDirectory {
   }
 
   #hasContent(chainId: Digest): boolean {
-    return lstatOrNull(this.content(chainId))?.isDirectory() ?? false;
+    return lstatOrNull(this.content(chainId))?.isDirectory ?? false;
   }
 
   /** Takes a layer's name from it; returns the new one. */
   #rename(chainId: Digest, prefix: string): string {
     const name = `${prefix}${layerName(chainId)}-${crypto.randomUUID().slice(0, 8)}`;
     try {
-      fs.renameSync(this.layer(chainId), `${this.path}/${name}`);
+      Deno.renameSync(this.layer(chainId), `${this.path}/${name}`);
     } catch (error) {
       throw storageError(error, `Cannot remove layer ${chainId}`);
     }
@@ -213,7 +213,7 @@ export class LayerDirectory {
 
   #entries(): string[] {
     try {
-      return fs.readdirSync(this.path).sort();
+      return namesIn(this.path).sort();
     } catch (error) {
       if (errnoName(error) === "ENOENT") return [];
       throw storageError(error, `Cannot list the layers in "${this.path}"`);
@@ -225,7 +225,7 @@ export class LayerDirectory {
     const file = `${this.path}/${name}/${LAYER_FILE}`;
     let text: string;
     try {
-      text = fs.readFileSync(file, "utf8");
+      text = Deno.readTextFileSync(file);
     } catch (error) {
       const missing = ["ENOENT", "ENOTDIR"].includes(errnoName(error));
       if (missing) return `it has no ${LAYER_FILE}`;
@@ -234,7 +234,7 @@ export class LayerDirectory {
     const layer = parseLayer(text);
     if (layer === null) return `its ${LAYER_FILE} is damaged`;
     if (layerName(layer.chainId) !== name) return `its ${LAYER_FILE} is that of ${layer.chainId}`;
-    if (lstatOrNull(`${this.path}/${name}/${this.#content}`)?.isDirectory()) return layer;
+    if (lstatOrNull(`${this.path}/${name}/${this.#content}`)?.isDirectory) return layer;
     return `it has no directory "${this.#content}"`;
   }
 }
@@ -242,17 +242,6 @@ export class LayerDirectory {
 /** Whether a name in the place of layers is that of no layer any more. */
 function isRest(name: string): boolean {
   return name.startsWith(REMOVED) || name.startsWith(REPLACED);
-}
-
-/** Writes a new file that is on disk when this returns. */
-export function writeDurably(file: string, text: string): void {
-  const fd = fs.openSync(file, "wx", 0o600);
-  try {
-    fs.writeFileSync(fd, text);
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
 }
 
 /** The text that {@linkcode parseLayer} reads. */

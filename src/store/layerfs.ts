@@ -14,8 +14,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
+import { removeIfThere, syncToDisk } from "../files.ts";
 import type { LayerSource } from "../layer/layer_source.ts";
 import { NO_TRAITS } from "../layer/traits.ts";
 import type { Digest } from "../oci/digest.ts";
@@ -114,7 +114,7 @@ export class LayerFS {
   /** Removes a layer that no layer is on top of. That it is not there is no error. */
   async removeLayer(chainId: Digest): Promise<Removal> {
     const removal = await this.#driver.removeLayer(chainId);
-    fs.rmSync(this.skeletonPath(chainId), { force: true });
+    removeIfThere(this.skeletonPath(chainId));
     return removal;
   }
 
@@ -162,8 +162,8 @@ export class LayerFS {
   ): Promise<T> {
     await using staging = this.#store.stage();
     const root = `${staging.path}/tree`;
-    fs.mkdirSync(root);
-    fs.chmodSync(root, 0o755); // whatever the umask
+    Deno.mkdirSync(root);
+    Deno.chmodSync(root, 0o755); // whatever the umask
     await this.unpack(root, layers, work);
     return await read(root);
   }

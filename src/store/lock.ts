@@ -4,8 +4,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
+import { lstatOrNull } from "../files.ts";
 import { errnoName } from "../system_error.ts";
 
 /** `shared` locks exclude only `exclusive` ones. */
@@ -136,6 +136,5 @@ async function orAbort(
 
 /** Whether `path` is still the file that was opened. */
 function isStillThere(path: string, file: Deno.FsFile): boolean {
-  const stat = fs.lstatSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && stat.ino === file.statSync().ino;
+  return lstatOrNull(path)?.ino === file.statSync().ino;
 }

@@ -9,8 +9,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
+import { removeIfThere, syncToDisk } from "../files.ts";
 import { LayerPipeline } from "../layer/pipeline.ts";
 import { NO_TRAITS } from "../layer/traits.ts";
 import type { Digest } from "../oci/digest.ts";
@@ -166,12 +166,13 @@ class StackMaker implements AsyncDisposable {
 
   async #commit(staged: StagedLayer, record: LayerRecord, skeleton: string): Promise<void> {
     const place = this.#stack.skeletonPath(record.chainId);
-    syncFile(skeleton);
-    fs.renameSync(skeleton, place);
+    // After a loss of power, a name without its content would make the layer unverifiable.
+    syncToDisk(skeleton);
+    Deno.renameSync(skeleton, place);
     try {
       await staged.commit(record);
     } catch (error) {
-      fs.rmSync(place, { force: true });
+      removeIfThere(place);
       throw error;
     }
   }
@@ -179,16 +180,6 @@ class StackMaker implements AsyncDisposable {
 
 function apartIn({ path }: Staging) {
   return { scratch: path, asRoot: Deno.uid() === 0, hasSkeletons: true, isOneTree: false };
-}
-
-/** fsync(2): after a loss of power, a name without its content would make the layer unverifiable. */
-function syncFile(path: string): void {
-  const fd = fs.openSync(path, "r+");
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
 }
 
 function sumOf(one: Provided, other: Provided): Provided {

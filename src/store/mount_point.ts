@@ -4,8 +4,7 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { dirname } from "@std/path/posix/dirname";
 import { LayerfsError } from "../errors.ts";
 import { errnoName, storageError } from "../system_error.ts";
 
@@ -20,10 +19,10 @@ import { errnoName, storageError } from "../system_error.ts";
  */
 export function isMountPoint(place: string): boolean {
   try {
-    const stat = fs.lstatSync(place, { throwIfNoEntry: false });
-    if (stat === undefined || !stat.isDirectory()) return false;
-    return stat.dev !== fs.statSync(path.dirname(place)).dev;
+    const stat = Deno.lstatSync(place);
+    return stat.isDirectory && stat.dev !== Deno.statSync(dirname(place)).dev;
   } catch (error) {
+    if (errnoName(error) === "ENOENT") return false;
     const action = `Cannot look at "${place}"`;
     // What every call gets from a FUSE mount that nobody serves any more.
     if (errnoName(error) !== "ENOTCONN") throw storageError(error, action);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import fs from "node:fs";
+import { exists } from "../files.ts";
 import { check, run } from "../process.ts";
 
 /** A mount, as the kernel's table has it. */
@@ -30,7 +30,7 @@ export async function listMounts(): Promise<readonly ListedMount[]> {
  * @param place absolute; its symlinks are resolved, as the system names mounts without any
  */
 export async function mountsBelow(place: string): Promise<string[]> {
-  const path = fs.existsSync(place) ? fs.realpathSync(place) : place;
+  const path = exists(place) ? Deno.realPathSync(place) : place;
   return (await listMounts())
     .map(({ target }) => target)
     .filter((target) => target === path || target.startsWith(`${path}/`));

@@ -4,7 +4,7 @@
  * @module
  */
 
-import fs from "node:fs";
+import { removeAll } from "../files.ts";
 import { run } from "../process.ts";
 import { errnoName, storageError } from "../system_error.ts";
 
@@ -19,7 +19,7 @@ import { errnoName, storageError } from "../system_error.ts";
  */
 export async function removeTree(path: string): Promise<void> {
   try {
-    fs.rmSync(path, { recursive: true, force: true });
+    removeAll(path);
     return;
   } catch (error) {
     const name = errnoName(error);
@@ -29,7 +29,7 @@ export async function removeTree(path: string): Promise<void> {
   }
   try {
     openDirectories(path);
-    fs.rmSync(path, { recursive: true, force: true });
+    removeAll(path);
   } catch (error) {
     const args = ["--map-root-user", "--map-auto", "--", "rm", "-rf", "--", path];
     const { code } = await run("unshare", args);
@@ -38,8 +38,8 @@ export async function removeTree(path: string): Promise<void> {
 }
 
 function openDirectories(path: string): void {
-  fs.chmodSync(path, 0o700);
-  for (const entry of fs.readdirSync(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) openDirectories(`${path}/${entry.name}`);
+  Deno.chmodSync(path, 0o700);
+  for (const entry of [...Deno.readDirSync(path)]) {
+    if (entry.isDirectory) openDirectories(`${path}/${entry.name}`);
   }
 }

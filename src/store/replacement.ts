@@ -17,10 +17,10 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import { LayerfsError } from "../errors.ts";
-import { lstatOrNull } from "../layer/root_path.ts";
+import { lstatOrNull, namesIn, removeIfThere, syncToDisk, writeDurably } from "../files.ts";
 import { isObject } from "../oci/fields.ts";
 import { check, run } from "../process.ts";
 import { errnoName, storageError } from "../system_error.ts";
@@ -30,7 +30,6 @@ import type { FileLock } from "./lock.ts";
 import { mountsBelow } from "./mounts.ts";
 import { removeTree } from "./remove_tree.ts";
 import { CLAIM_FILE, type Staging } from "./staging.ts";
-import { syncDirectory } from "./sync_directory.ts";
 
 /** Member of a record that names the replacement which the container is, before it is in its place. */
 export const PENDING = "pending";
@@ -70,11 +69,11 @@ export class Replacement implements AsyncDisposable {
     const replacement = new Replacement(claimed, place, staging);
     const file = `${staging.path}/${CLAIM_FILE}`;
     try {
-      fs.writeFileSync(file, JSON.stringify(claimed), { mode: 0o600 });
-      fs.mkdirSync(replacement.bundle, 0o700);
+      Deno.writeTextFileSync(file, JSON.stringify(claimed), { mode: 0o600 });
+      Deno.mkdirSync(replacement.bundle, { mode: 0o700 });
       return replacement;
     } catch (error) {
-      fs.rmSync(file, { force: true });
+      removeIfThere(file);
       throw storageError(error, `Cannot replace the root filesystem of "${claimed.id}"`);
     }
   }
@@ -90,16 +89,15 @@ export class Replacement implements AsyncDisposable {
   async commit(record: (pending: string | undefined) => string): Promise<string[]> {
     const bundle = bundleOf(this.#claimed, this.#place);
     try {
-      const mode = { mode: 0o600, flush: true };
-      fs.writeFileSync(`${this.bundle}/${RECORD_FILE}`, record(undefined), mode);
-      fs.writeFileSync(`${this.bundle}/${PENDING_FILE}`, record(this.#staging.name), mode);
+      writeDurably(`${this.bundle}/${RECORD_FILE}`, record(undefined), 0o600);
+      writeDurably(`${this.bundle}/${PENDING_FILE}`, record(this.#staging.name), 0o600);
       // The old one goes: what takes its place must be on disk.
-      const places = [...new Set([this.bundle, path.dirname(this.bundle)])];
+      const places = [...new Set([this.bundle, dirname(this.bundle)])];
       const synced = await run("sync", ["--file-system", ...places]);
       check(synced, `Cannot write "${this.bundle}" to disk`, "storage");
-      fs.renameSync(`${this.bundle}/${PENDING_FILE}`, `${bundle}/${RECORD_FILE}`);
+      Deno.renameSync(`${this.bundle}/${PENDING_FILE}`, `${bundle}/${RECORD_FILE}`);
       this.#isOver = true; // whatever happens now, the claim stays, and the next sweep goes on
-      syncDirectory(bundle);
+      syncToDisk(bundle);
       await finish(this.#claimed, this.#place, this.#staging.name);
     } catch (error) {
       throw storageError(error, `Cannot replace the root filesystem of "${this.#claimed.id}"`);
@@ -129,7 +127,7 @@ export interface SweptPlace extends Place {
 export async function sweepReplacement(stagingPath: string, place: SweptPlace): Promise<void> {
   const claimed = readClaim(stagingPath);
   if (claimed?.kind !== "replace") return;
-  const name = path.basename(stagingPath);
+  const name = basename(stagingPath);
   using _lock = await place.lockNames();
   if (pendingOf(bundleOf(claimed, place)) === name) {
     const marker = markerIn(bundleOf(claimed, place), name);
@@ -151,19 +149,19 @@ async function finish(claimed: Claimed, place: Place, staging: string): Promise<
   };
   await place.driver.replaceRootfs(containerOf(claimed, place), replacement);
   for (const volume of listOrNone(`${marker}/${VOLUMES}`)) {
-    fs.mkdirSync(`${bundle}/${VOLUMES}`, { recursive: true, mode: 0o700 });
-    fs.renameSync(`${marker}/${VOLUMES}/${volume}`, `${bundle}/${VOLUMES}/${volume}`);
+    Deno.mkdirSync(`${bundle}/${VOLUMES}`, { recursive: true, mode: 0o700 });
+    Deno.renameSync(`${marker}/${VOLUMES}/${volume}`, `${bundle}/${VOLUMES}/${volume}`);
   }
   if (lstatOrNull(`${marker}/config.json`) !== null) {
-    fs.renameSync(`${marker}/config.json`, `${bundle}/config.json`);
+    Deno.renameSync(`${marker}/config.json`, `${bundle}/config.json`);
   }
-  fs.renameSync(`${marker}/${RECORD_FILE}`, `${bundle}/${RECORD_FILE}`);
-  syncDirectory(bundle);
+  Deno.renameSync(`${marker}/${RECORD_FILE}`, `${bundle}/${RECORD_FILE}`);
+  syncToDisk(bundle);
 }
 
 /** Removes what is left, the replacement or what it has taken the place of; and the claim last. */
 async function end(claimed: Claimed, place: Place, stagingPath: string): Promise<void> {
-  const staging = path.basename(stagingPath);
+  const staging = basename(stagingPath);
   const marker = markerIn(bundleOf(claimed, place), staging);
   await place.driver.removeRootfs(replacementOf(marker, claimed, staging), staging);
   const [mount] = await mountsBelow(marker);
@@ -172,7 +170,7 @@ async function end(claimed: Claimed, place: Place, stagingPath: string): Promise
   }
   await removeTree(marker);
   await place.driver.sweep(staging);
-  fs.unlinkSync(`${stagingPath}/${CLAIM_FILE}`);
+  Deno.removeSync(`${stagingPath}/${CLAIM_FILE}`);
 }
 
 function bundleOf({ id, elsewhere }: Claimed, { containers }: Place): string {
@@ -193,7 +191,7 @@ function replacementOf(marker: string, { top }: Claimed, staging: string): Conta
 function pendingOf(bundle: string): string | null {
   const file = `${bundle}/${RECORD_FILE}`;
   try {
-    const record: unknown = JSON.parse(fs.readFileSync(file, "utf8"));
+    const record: unknown = JSON.parse(Deno.readTextFileSync(file));
     const pending = isObject(record) ? record[PENDING] : undefined;
     return typeof pending === "string" ? pending : null;
   } catch (error) {
@@ -203,5 +201,5 @@ function pendingOf(bundle: string): string | null {
 }
 
 function listOrNone(directory: string): string[] {
-  return lstatOrNull(directory) === null ? [] : fs.readdirSync(directory);
+  return lstatOrNull(directory) === null ? [] : namesIn(directory);
 }

@@ -4,9 +4,9 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { resolve } from "@std/path/posix/resolve";
 import { LayerfsError } from "../errors.ts";
+import { exists, namesIn } from "../files.ts";
 import { isObject } from "../oci/fields.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import type { DriverName } from "./driver.ts";
@@ -58,7 +58,7 @@ export interface DriverChoice {
  * it remembered, or that is damaged
  */
 export async function chooseDriver(options: StoreOptions): Promise<DriverChoice> {
-  const remembered = readSettings(path.resolve(options.store));
+  const remembered = readSettings(resolve(options.store));
   if (remembered !== null) {
     checkAgrees(options, remembered);
     const { driver: name, dataset } = remembered;
@@ -86,7 +86,7 @@ export async function chooseDriver(options: StoreOptions): Promise<DriverChoice>
   }
   if (driver !== "auto") return { name: driver, reason: "it was asked for" };
   const { overlayProblem } = await import("./overlay/probe.ts");
-  const problem = await overlayProblem(path.resolve(options.store));
+  const problem = await overlayProblem(resolve(options.store));
   return problem === null
     ? { name: "overlay", reason: "no dataset was named, and overlayfs can be mounted" }
     : { name: "directory", reason: `no dataset was named, and ${problem}` };
@@ -115,7 +115,7 @@ export function readSettings(directory: string): Settings | null {
   const file = `${directory}/${SETTINGS_FILE}`;
   let text: string;
   try {
-    text = fs.readFileSync(file, "utf8");
+    text = Deno.readTextFileSync(file);
   } catch (error) {
     if (errnoName(error) !== "ENOENT") {
       throw storageError(error, `Cannot open the store "${directory}"`);
@@ -123,7 +123,7 @@ export function readSettings(directory: string): Settings | null {
     const found = contentOf(directory);
     if (found === null) return null;
     // Another process may have made the store, and more, since we looked.
-    if (fs.existsSync(file)) return readSettings(directory);
+    if (exists(file)) return readSettings(directory);
     throw lost(directory, found);
   }
   const value = parseObject(text, directory);
@@ -162,8 +162,8 @@ function lost(directory: string, found: string): LayerfsError {
 /** Whether a directory has anything in it but empty directories, which claim nothing. */
 function hasEntries(directory: string): boolean {
   try {
-    return fs.readdirSync(directory, { withFileTypes: true }).some((entry) =>
-      !entry.isDirectory() || fs.readdirSync(`${directory}/${entry.name}`).length > 0
+    return [...Deno.readDirSync(directory)].some((entry) =>
+      !entry.isDirectory || namesIn(`${directory}/${entry.name}`).length > 0
     );
   } catch (error) {
     if (errnoName(error) === "ENOENT") return false;
@@ -174,7 +174,7 @@ function hasEntries(directory: string): boolean {
 /** Whether index.json lists anything. One that cannot be read is taken for such: nobody knows. */
 function hasImages(directory: string): boolean {
   try {
-    const index: unknown = JSON.parse(fs.readFileSync(`${directory}/index.json`, "utf8"));
+    const index: unknown = JSON.parse(Deno.readTextFileSync(`${directory}/index.json`));
     return !isObject(index) || !Array.isArray(index.manifests) || index.manifests.length > 0;
   } catch (error) {
     if (errnoName(error) === "ENOENT") return false;
@@ -234,13 +234,13 @@ export function isDriverName(value: unknown): value is DriverName {
 export function writeSettings(directory: string, settings: Settings): boolean {
   const temporary = writeTemporary(directory, settings);
   try {
-    fs.linkSync(temporary, `${directory}/${SETTINGS_FILE}`);
+    Deno.linkSync(temporary, `${directory}/${SETTINGS_FILE}`);
     return true;
   } catch (error) {
     if (errnoName(error) === "EEXIST") return false;
     throw error;
   } finally {
-    fs.unlinkSync(temporary);
+    Deno.removeSync(temporary);
   }
 }
 
@@ -248,15 +248,15 @@ export function writeSettings(directory: string, settings: Settings): boolean {
 export function rememberPath(directory: string, settings: Settings): void {
   const temporary = writeTemporary(directory, { ...settings, path: directory });
   try {
-    fs.renameSync(temporary, `${directory}/${SETTINGS_FILE}`);
+    Deno.renameSync(temporary, `${directory}/${SETTINGS_FILE}`);
   } catch (error) {
-    fs.unlinkSync(temporary);
+    Deno.removeSync(temporary);
     throw storageError(error, `Cannot write the settings of the store "${directory}"`);
   }
 }
 
 function writeTemporary(directory: string, settings: Settings): string {
   const temporary = `${directory}/${SETTINGS_FILE}.${crypto.randomUUID()}`;
-  fs.writeFileSync(temporary, JSON.stringify(settings) + "\n", { mode: 0o600 });
+  Deno.writeTextFileSync(temporary, JSON.stringify(settings) + "\n", { mode: 0o600 });
   return temporary;
 }

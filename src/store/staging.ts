@@ -11,9 +11,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
-import { lstatOrNull } from "../layer/root_path.ts";
+import { lstatOrNull, namesIn } from "../files.ts";
 import { FileLock } from "./lock.ts";
 import { mountsBelow } from "./mounts.ts";
 import { removeTree } from "./remove_tree.ts";
@@ -44,7 +43,7 @@ export class Staging implements AsyncDisposable {
     const path = `${parent}/${name}`;
     const lock = FileLock.create(path + LOCK);
     try {
-      fs.mkdirSync(path, 0o700);
+      Deno.mkdirSync(path, { mode: 0o700 });
     } catch (error) {
       lock.remove();
       throw error;
@@ -98,7 +97,7 @@ export async function sweepOne(parent: string, name: string, free: Free): Promis
   const path = `${parent}/${name}`;
   await free(name, path);
   // Whatever is still mounted there is not ours, and must not be removed with its directory.
-  if (lstatOrNull(path) !== null && (await mountsBelow(fs.realpathSync(path))).length > 0) {
+  if (lstatOrNull(path) !== null && (await mountsBelow(Deno.realPathSync(path))).length > 0) {
     return false;
   }
   await removeTree(path);
@@ -108,7 +107,7 @@ export async function sweepOne(parent: string, name: string, free: Free): Promis
 
 /** Names of what dead processes have left below `parent`. */
 export function deadStaging(parent: string): string[] {
-  return fs.readdirSync(parent)
+  return namesIn(parent)
     .filter((name) => name.endsWith(LOCK))
     .filter((name) => {
       using lock = FileLock.tryExisting(`${parent}/${name}`);

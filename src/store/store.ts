@@ -22,8 +22,7 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { resolve } from "@std/path/posix/resolve";
 import { LayerfsError } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import { storageError } from "../system_error.ts";
@@ -72,12 +71,12 @@ export class Store implements Disposable {
     mode: LockMode = "shared",
     signal?: AbortSignal,
   ): Promise<Store> {
-    const directory = path.resolve(options.store);
+    const directory = resolve(options.store);
     const action = `Cannot open the store "${directory}"`;
     try {
       const settings = await settle(options, directory);
       // As mounts name it.
-      const real = fs.realpathSync(directory);
+      const real = Deno.realPathSync(directory);
       makeDirectories(real);
       const lock = await FileLock.wait(`${real}/store.lock`, mode, signal);
       const store = new Store(real, await createDriver(real, settings), lock);
@@ -100,11 +99,11 @@ export class Store implements Disposable {
    * @throws {LayerfsError} as {@linkcode Store.open}
    */
   static async read(options: StoreOptions): Promise<Store | null> {
-    const directory = path.resolve(options.store);
+    const directory = resolve(options.store);
     const settings = readSettings(directory);
     if (settings === null) return null;
     await chooseDriver(options); // refuses what contradicts them
-    const real = fs.realpathSync(directory);
+    const real = Deno.realPathSync(directory);
     return new Store(real, await createDriver(real, settings), null);
   }
 
@@ -178,7 +177,7 @@ async function settle(options: StoreOptions, directory: string): Promise<Setting
   const known = readSettings(directory);
   if (known !== null) return known;
   makeDirectories(directory);
-  const real = fs.realpathSync(directory);
+  const real = Deno.realPathSync(directory);
   const settings: Settings = {
     version: 1,
     driver: name,
@@ -195,7 +194,7 @@ async function settle(options: StoreOptions, directory: string): Promise<Setting
 
 function makeDirectories(directory: string): void {
   for (const below of DIRECTORIES) {
-    fs.mkdirSync(directory + below, { recursive: true, mode: 0o700 });
+    Deno.mkdirSync(directory + below, { recursive: true, mode: 0o700 });
   }
 }
 

@@ -8,10 +8,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
-import { lstatOrNull } from "../layer/root_path.ts";
-import { writeAll } from "../layer/write_all.ts";
+import { removeIfThere, syncToDisk, writeDurably } from "../files.ts";
 import { MAX_DOCUMENT_BYTES } from "../limits.ts";
 import { type Descriptor, readDescriptor } from "../oci/descriptor.ts";
 import { Fields, isObject } from "../oci/fields.ts";
@@ -23,9 +21,6 @@ import { LayoutDirectory } from "../source/layout_directory.ts";
 import { storageError } from "../system_error.ts";
 import { FileLock } from "./lock.ts";
 import { type Modes, PRIVATE } from "./modes.ts";
-import { syncDirectory } from "./sync_directory.ts";
-
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 
 const INDEX = "index.json";
 const LAYOUT = "oci-layout";
@@ -135,18 +130,12 @@ export class StoreIndex {
     const path = `${this.#store}/${name}`;
     const temporary = `${path}.new`;
     try {
-      fs.rmSync(temporary, { force: true });
-      const fd = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, this.#modes.file);
-      try {
-        writeAll(fd, new TextEncoder().encode(text), 0);
-        fs.fsyncSync(fd);
-      } finally {
-        fs.closeSync(fd);
-      }
-      fs.renameSync(temporary, path);
-      syncDirectory(this.#store);
+      removeIfThere(temporary);
+      writeDurably(temporary, text, this.#modes.file);
+      Deno.renameSync(temporary, path);
+      syncToDisk(this.#store);
     } catch (error) {
-      if (lstatOrNull(temporary) !== null) fs.rmSync(temporary);
+      removeIfThere(temporary);
       throw storageError(error, `Cannot write "${path}"`);
     }
   }

@@ -15,11 +15,11 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { resolve } from "@std/path/posix/resolve";
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import { LayerfsError } from "../errors.ts";
-import { lstatOrNull } from "../layer/root_path.ts";
-import { writeAll } from "../layer/write_all.ts";
+import { lstatOrNull, syncToDisk, writeAll } from "../files.ts";
 import { type Descriptor, REF_NAME } from "../oci/descriptor.ts";
 import { algorithmName, digestHex } from "../oci/digest.ts";
 import { parseManifest } from "../oci/manifest.ts";
@@ -32,7 +32,6 @@ import {
 import { encodeDescriptor } from "../store/image_documents.ts";
 import { FileLock } from "../store/lock.ts";
 import { PUBLIC } from "../store/modes.ts";
-import { syncDirectory } from "../store/sync_directory.ts";
 import { storageError } from "../system_error.ts";
 import { TarStream, type TarStreamInput } from "../tar/tar_stream.ts";
 import type { ImageGraph } from "./graph.ts";
@@ -66,18 +65,18 @@ export class ArchiveSink implements ImageSink {
   async write(graph: ImageGraph, work: TransferWork): Promise<Transfer> {
     const documents = this.#documents(graph);
     const action = `Cannot write archive "${this.#wanted.path}"`;
-    const { dir, base } = path.parse(path.resolve(this.#wanted.path));
-    const part = `${dir}/.${base}.layerfs-part`;
+    const place = resolve(this.#wanted.path);
+    const part = `${dirname(place)}/.${basename(place)}.layerfs-part`;
     try {
       // With the mode that a new file has, as a lock file has another.
-      fs.closeSync(fs.openSync(part, "a", PUBLIC.file));
+      Deno.openSync(part, { append: true, create: true, mode: PUBLIC.file }).close();
       // Held by who writes there: two would write one file.
       using lock = await FileLock.wait(part, "exclusive", work.signal);
       try {
         this.#checkAbsent();
         const transfer = await writeArchive(part, documents, graph, work);
-        fs.renameSync(part, path.resolve(this.#wanted.path));
-        syncDirectory(dir);
+        Deno.renameSync(part, place);
+        syncToDisk(dirname(place));
         return transfer;
       } catch (error) {
         lock.remove();
@@ -169,18 +168,11 @@ async function writeArchive(
     if (blob.leftOut) warnings.push(leftOut(blob.descriptor));
     else counter.count("copied", blob.descriptor.size);
   });
-  const fd = fs.openSync(part, "r+");
-  try {
-    fs.ftruncateSync(fd);
-    let position = 0;
-    for await (const piece of ReadableStream.from(entries).pipeThrough(new TarStream())) {
-      writeAll(fd, piece, position);
-      position += piece.length;
-    }
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
+  using file = Deno.openSync(part, { write: true, truncate: true });
+  for await (const piece of ReadableStream.from(entries).pipeThrough(new TarStream())) {
+    writeAll(file, piece);
   }
+  file.syncSync();
   return { ...counter.counts, warnings };
 }
 

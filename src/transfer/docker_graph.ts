@@ -10,13 +10,12 @@
  * @module
  */
 
-import fs from "node:fs";
 import { type BlobLocation, openRegularFile } from "../blob/location.ts";
 import { type Compression, detectCompression, MAGIC_BYTES } from "../blob/decompress.ts";
+import { readAt } from "../files.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { OCI_CONFIG } from "../oci/media_type.ts";
-import { readAt } from "../source/document.ts";
 import { resolveFrom } from "../source/image.ts";
 import type { DockerImage, DockerLayer, DockerManifest, DockerSource } from "../source/source.ts";
 import { type AddOptions, digestLocation } from "../store/blobs.ts";
@@ -98,12 +97,12 @@ export async function describeLayer(
 }
 
 function compressionOf(location: BlobLocation): Compression {
-  const { fd } = openRegularFile(location.path);
+  const { file } = openRegularFile(location.path);
   try {
     const head = new Uint8Array(Math.min(MAGIC_BYTES, location.length));
-    readAt(fd, head, location.offset);
+    readAt(file, head, location.offset);
     return detectCompression(head);
   } finally {
-    fs.closeSync(fd);
+    file.close();
   }
 }

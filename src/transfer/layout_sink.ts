@@ -10,8 +10,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../errors.ts";
+import { namesIn, removeDirectory } from "../files.ts";
 import { type Descriptor, REF_NAME } from "../oci/descriptor.ts";
 import type { LayoutReference } from "../oci/reference.ts";
 import { LayoutDirectory } from "../source/layout_directory.ts";
@@ -84,9 +84,9 @@ export class LayoutSink implements ImageSink {
     const { path } = this.#wanted;
     const action = `Cannot write image layout "${path}"`;
     try {
-      fs.mkdirSync(path, { recursive: true, mode: PUBLIC.directory });
-      const directory = fs.realpathSync(path);
-      const names = fs.readdirSync(directory);
+      Deno.mkdirSync(path, { recursive: true, mode: PUBLIC.directory });
+      const directory = Deno.realPathSync(path);
+      const names = namesIn(directory);
       // What was killed in its beginnings has no oci-layout yet.
       if (names.includes("oci-layout") || names.every((name) => OWN.has(name))) return directory;
     } catch (error) {
@@ -119,7 +119,7 @@ class LayoutStaging implements AsyncDisposable {
     const parent = `${layout}/.layerfs`;
     try {
       using _held = await lock(signal);
-      fs.mkdirSync(parent, { recursive: true, mode: 0o700 });
+      Deno.mkdirSync(parent, { recursive: true, mode: 0o700 });
       await sweepStaging(parent, () => Promise.resolve());
       return new LayoutStaging(parent, Staging.create(parent), lock);
     } catch (error) {
@@ -136,7 +136,7 @@ class LayoutStaging implements AsyncDisposable {
     await this.#staging[Symbol.asyncDispose]();
     using _held = await this.#lock();
     try {
-      fs.rmdirSync(this.#parent);
+      removeDirectory(this.#parent);
     } catch (error) {
       // Others work there too, or the last of them has just removed it.
       if (!["ENOTEMPTY", "ENOENT"].includes(errnoName(error))) throw error;

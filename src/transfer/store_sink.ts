@@ -4,7 +4,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { isLocation } from "../blob/content.ts";
 import type { DigestEngine } from "../core/hasher.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -35,7 +34,7 @@ export class StoreSink implements ImageSink {
     const { engine, signal } = work;
     await this.#store.initialize(signal);
     const locks = `${this.#store.path}/locks`;
-    fs.mkdirSync(locks, { recursive: true, mode: PRIVATE.directory });
+    Deno.mkdirSync(locks, { recursive: true, mode: PRIVATE.directory });
     await using staging = Staging.create(`${this.#store.path}/staging`);
     const target = blobTarget(this.#store.blobs, { staging: staging.path, engine, locks });
     const transfer = await writeBlobs(graph, target, work);

@@ -4,10 +4,10 @@
  * @module
  */
 
-import fs from "node:fs";
 import { type BlobLocation, openRegularFile } from "../blob/location.ts";
 import { createHasher, digestBytes, type DigestEngine, formatDigest } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
+import { readPiece } from "../files.ts";
 import { MAX_DOCUMENT_BYTES } from "../limits.ts";
 import {
   algorithmName,
@@ -141,12 +141,12 @@ export class Contents {
 
 /** Reads a range of a file in pieces; each is valid until the next one. */
 export function readPieces(location: BlobLocation, onPiece: (piece: Uint8Array) => void): void {
-  const { fd } = openRegularFile(location.path);
+  const { file } = openRegularFile(location.path);
   try {
     const buffer = new Uint8Array(PIECE);
     for (let position = 0; position < location.length;) {
       const wanted = Math.min(PIECE, location.length - position);
-      const count = fs.readSync(fd, buffer, 0, wanted, location.offset + position);
+      const count = readPiece(file, buffer.subarray(0, wanted), location.offset + position);
       if (count === 0) {
         throw new LayerfsError(
           "size-mismatch",
@@ -159,6 +159,6 @@ export function readPieces(location: BlobLocation, onPiece: (piece: Uint8Array) 
   } catch (error) {
     throw storageError(error, `Cannot read "${location.path}"`);
   } finally {
-    fs.closeSync(fd);
+    file.close();
   }
 }

@@ -15,7 +15,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import { isIndex, isManifest, OCI_INDEX, OCI_MANIFEST } from "../oci/media_type.ts";
@@ -107,7 +106,7 @@ async function validateCopy(
     else report.looked(62, "document by its digest", graph.documents.length);
     validateLayout(layout, report, engine);
   } finally {
-    fs.rmSync(path, { recursive: true });
+    Deno.removeSync(path, { recursive: true });
   }
 }
 

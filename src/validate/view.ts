@@ -4,8 +4,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import type { BlobLocation } from "../blob/location.ts";
+import { lstatOrNull } from "../files.ts";
 import { Archive } from "../source/archive.ts";
 import { LayoutDirectory } from "../source/layout_directory.ts";
 import type { LayoutFiles } from "../source/layout_files.ts";
@@ -38,8 +38,7 @@ export function viewDirectory(path: string): View {
   return {
     files: new LayoutDirectory(path),
     names: listDirectory(path),
-    hasDirectory: (name) =>
-      fs.lstatSync(`${path}/${name}`, { throwIfNoEntry: false })?.isDirectory() === true,
+    hasDirectory: (name) => lstatOrNull(`${path}/${name}`)?.isDirectory === true,
   };
 }
 
@@ -67,18 +66,18 @@ function listDirectory(path: string): readonly string[] {
   const list = (prefix: string, depth: number): void => {
     for (const entry of readDirectory(prefix === "" ? path : `${path}/${prefix}`)) {
       const name = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
-      if (entry.isDirectory() && depth < LAYOUT_DEPTH) list(name, depth + 1);
+      if (entry.isDirectory && depth < LAYOUT_DEPTH) list(name, depth + 1);
       // A directory in the place of a blob is a blob that is wrong.
-      else if (!entry.isDirectory() || prefix.startsWith("blobs/")) names.push(name);
+      else if (!entry.isDirectory || prefix.startsWith("blobs/")) names.push(name);
     }
   };
   list("", 1);
   return names.sort();
 }
 
-function readDirectory(path: string): fs.Dirent[] {
+function readDirectory(path: string): Deno.DirEntry[] {
   try {
-    return fs.readdirSync(path, { withFileTypes: true });
+    return [...Deno.readDirSync(path)];
   } catch (error) {
     throw storageError(error, `Cannot list "${path}"`);
   }

@@ -1,5 +1,4 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import fs from "node:fs";
 import { openRegularFile } from "../../src/blob/location.ts";
 import { LayerfsError } from "../../src/errors.ts";
 
@@ -13,8 +12,8 @@ Deno.test("only regular files are opened: no symlink, directory, FIFO or device"
     Deno.symlinkSync("absent", `${dir}/dangling`);
     Deno.symlinkSync("loop", `${dir}/loop`);
     await new Deno.Command("mkfifo", { args: [`${dir}/fifo`] }).output();
-    const { fd, size } = openRegularFile(`${dir}/file`);
-    fs.closeSync(fd);
+    const { file, size } = openRegularFile(`${dir}/file`);
+    file.close();
     assertEquals(size, 5);
     const refused: [string, string, string][] = [
       [`${dir}/relative`, "image-invalid", "symbolic link"],

@@ -4,7 +4,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { diffContainer } from "../../src/container/diff.ts";
 import { mount } from "../../src/container/mount.ts";
@@ -194,14 +193,15 @@ async function kills(ground: RebaseGround): Promise<void> {
 
 /** Fails at the `count`th rename of what a replacement's bundle has, as a kill there would. */
 function failAt(count: number): Disposable {
-  const { renameSync } = fs;
+  const { renameSync } = Deno;
   let left = count;
-  fs.renameSync = (from, to) => {
+  const failing: typeof renameSync = (from, to) => {
     if (`${from}`.includes("/.layerfs-") || `${to}`.includes("/.layerfs-")) left--;
     if (left === 0) throw Object.assign(new Error("a test's own"), { code: "EIO" });
     return renameSync(from, to);
   };
-  return { [Symbol.dispose]: () => fs.renameSync = renameSync };
+  Object.assign(Deno, { renameSync: failing });
+  return { [Symbol.dispose]: () => void Object.assign(Deno, { renameSync }) };
 }
 
 /** Ended between any two of its last steps, a rebase is not done before the first, and done after. */

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
-import { lstatOrNull, resolveDirectory, resolveInRoot } from "../../src/layer/root_path.ts";
+import { lstatOrNull } from "../../src/files.ts";
+import { resolveDirectory, resolveInRoot } from "../../src/layer/root_path.ts";
 
 /** Makes a root: a value is a symlink's target, null a directory, "" a file. */
 async function withRoot(
@@ -119,7 +120,7 @@ Deno.test("resolveInRoot follows the last component, and takes what is missing a
 
 Deno.test("lstatOrNull tells a symlink from its target, and nothing from an error", async () => {
   await withRoot(ENTRIES, (root) => {
-    assertEquals(lstatOrNull(`${root}/dangling`)?.isSymbolicLink(), true);
+    assertEquals(lstatOrNull(`${root}/dangling`)?.isSymlink, true);
     assertEquals(lstatOrNull(`${root}/none`), null);
     assertEquals(lstatOrNull(`${root}/file/below`), null);
     assertThrows(() => lstatOrNull(`${root}/${"x".repeat(300)}`), LayerfsError, "longer than");

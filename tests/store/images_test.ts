@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { chainIds } from "../../src/oci/chain_id.ts";
+import { chainIds } from "../../src/core/chain_id.ts";
 import { REF_NAME } from "../../src/oci/descriptor.ts";
 import { type Digest, parseDigest } from "../../src/oci/digest.ts";
 import { OCI_INDEX } from "../../src/oci/media_type.ts";

@@ -15,9 +15,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../../errors.ts";
-import { lstatOrNull } from "../../layer/root_path.ts";
+import { lstatOrNull } from "../../files.ts";
 import type { Candidates } from "../../layer/tree_changes.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { storageError } from "../../system_error.ts";
@@ -66,7 +65,7 @@ export class DirectoryDriver implements Driver {
 
   initialize(): Promise<void> {
     return attempt(`Cannot use the store "${this.#store}"`, () => {
-      if (this.keepsLayers) fs.mkdirSync(this.#layers.path, { recursive: true, mode: 0o700 });
+      if (this.keepsLayers) Deno.mkdirSync(this.#layers.path, { recursive: true, mode: 0o700 });
     });
   }
 
@@ -159,7 +158,7 @@ export class DirectoryDriver implements Driver {
   /** It can always be used. */
   mountRootfs({ id, rootfs }: ContainerRootfs): Promise<void> {
     return attempt(`Cannot mount container "${id}"`, () => {
-      if (lstatOrNull(rootfs)?.isDirectory()) return;
+      if (lstatOrNull(rootfs)?.isDirectory) return;
       const state = `there is no directory "${rootfs}"; remove the container`;
       throw new LayerfsError("not-found", `Cannot mount container "${id}": ${state}`);
     });
@@ -200,7 +199,7 @@ export class DirectoryDriver implements Driver {
   async rootfsStates(
     containers: readonly ContainerRootfs[],
   ): Promise<ReadonlyMap<string, RootfsState>> {
-    const there = containers.filter(({ rootfs }) => lstatOrNull(rootfs)?.isDirectory());
+    const there = containers.filter(({ rootfs }) => lstatOrNull(rootfs)?.isDirectory);
     const bytes = await diskUsage(there.map(({ rootfs }) => rootfs));
     return new Map(there.map(({ id, rootfs }) => {
       return [id, { mounted: true, ownBytes: bytes.get(rootfs) ?? 0 }];
@@ -269,7 +268,7 @@ function attempt<T>(action: string, work: () => T): Promise<T> {
 
 /** Whatever is mounted there is not ours. */
 async function refuseMounts(rootfs: string, id: string, action: string): Promise<void> {
-  const [mount] = await mountsBelow(fs.realpathSync(rootfs));
+  const [mount] = await mountsBelow(Deno.realPathSync(rootfs));
   if (mount === undefined) return;
   const state = `"${mount}" is a mount point; unmount it first`;
   throw new LayerfsError("busy", `${action}: ${state}`, { id, mount });
@@ -277,8 +276,8 @@ async function refuseMounts(rootfs: string, id: string, action: string): Promise
 
 function makeRoot(rootfs: string, action: string): void {
   try {
-    fs.mkdirSync(rootfs);
-    fs.chmodSync(rootfs, 0o755); // whatever the umask
+    Deno.mkdirSync(rootfs);
+    Deno.chmodSync(rootfs, 0o755); // whatever the umask
   } catch (error) {
     throw storageError(error, action);
   }

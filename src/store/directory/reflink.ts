@@ -5,7 +5,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../../errors.ts";
 import { isInterrupted, run } from "../../process.ts";
 import { storageError } from "../../system_error.ts";
@@ -21,15 +20,15 @@ const PROBE_BYTES = 4096;
 export async function canReflink(directory: string): Promise<boolean> {
   const probe = `${directory}/.reflink-${crypto.randomUUID()}`;
   try {
-    fs.mkdirSync(probe, 0o700);
+    Deno.mkdirSync(probe, { mode: 0o700 });
     try {
-      fs.writeFileSync(`${probe}/from`, new Uint8Array(PROBE_BYTES));
+      Deno.writeFileSync(`${probe}/from`, new Uint8Array(PROBE_BYTES));
       const args = ["--reflink=always", "--", `${probe}/from`, `${probe}/to`];
       const { code } = await run("cp", args);
       if (!isInterrupted(code)) return code === 0;
       throw new LayerfsError("interrupted", `Cannot probe "${directory}": interrupted`);
     } finally {
-      fs.rmSync(probe, { recursive: true });
+      Deno.removeSync(probe, { recursive: true });
     }
   } catch (error) {
     throw storageError(error, `Cannot probe "${directory}" for shared blocks`);

@@ -4,7 +4,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { check, run } from "../../process.ts";
 import { storageError } from "../../system_error.ts";
 import type { StagedLayer } from "../driver.ts";
@@ -52,11 +51,11 @@ export class StagedTree implements StagedLayer {
   ): Promise<StagedTree> {
     const staged = new StagedTree(staging, layers);
     try {
-      fs.mkdirSync(`${staging}/${LAYER}`, 0o700);
+      Deno.mkdirSync(`${staging}/${LAYER}`, { mode: 0o700 });
       try {
-        if (below === null) fs.mkdirSync(staged.root, 0o755);
+        if (below === null) Deno.mkdirSync(staged.root, { mode: 0o755 });
         else await copyTree(below, staged.root, action);
-        fs.writeFileSync(`${staging}/${MARKER}`, "", { mode: 0o600 });
+        Deno.writeTextFileSync(`${staging}/${MARKER}`, "", { mode: 0o600 });
       } catch (error) {
         await staged[Symbol.asyncDispose]();
         throw error;

@@ -4,9 +4,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../../errors.ts";
-import { lstatOrNull } from "../../layer/root_path.ts";
+import { lstatOrNull, removeDirectory } from "../../files.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { check, run } from "../../process.ts";
 import { errnoName, storageError } from "../../system_error.ts";
@@ -26,7 +25,7 @@ export class Views {
   /** Names of the layers that have one, whatever their number in one call. */
   async mounted(): Promise<ReadonlySet<string>> {
     if (lstatOrNull(this.#path) === null) return new Set();
-    const path = fs.realpathSync(this.#path);
+    const path = Deno.realPathSync(this.#path);
     const targets = await mountsBelow(path);
     return new Set(targets.map((target) => target.slice(path.length + 1)));
   }
@@ -46,7 +45,7 @@ export class Views {
       throw new LayerfsError("privilege-missing", `${action}: only root can mount; ${advice}`);
     }
     try {
-      fs.mkdirSync(view, { recursive: true, mode: 0o700 });
+      Deno.mkdirSync(view, { recursive: true, mode: 0o700 });
     } catch (error) {
       throw storageError(error, action);
     }
@@ -84,7 +83,7 @@ export class Views {
       check(result, `${action}${advice}`, busy ? "busy" : "storage");
     }
     try {
-      fs.rmdirSync(view);
+      removeDirectory(view);
     } catch (error) {
       if (errnoName(error) !== "ENOENT") throw storageError(error, action);
     }
@@ -107,7 +106,7 @@ export class Views {
 
   /** What is mounted at a view, the topmost last: each as a path in its filesystem. */
   async #roots(view: string): Promise<string[]> {
-    const real = fs.realpathSync(view); // as the kernel's table has it
+    const real = Deno.realPathSync(view); // as the kernel's table has it
     const args = ["--json", "--list", "--output", "TARGET,FSROOT"];
     const { stdout } = check(await run("findmnt", args), "Cannot list the mounts");
     const { filesystems } = JSON.parse(stdout) as {

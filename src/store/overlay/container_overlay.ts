@@ -10,10 +10,9 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { dirname } from "@std/path/posix/dirname";
 import { LayerfsError } from "../../errors.ts";
-import { lstatOrNull } from "../../layer/root_path.ts";
+import { lstatOrNull, namesIn } from "../../files.ts";
 import { storageError } from "../../system_error.ts";
 import type { ContainerRootfs } from "../driver.ts";
 import { exchange } from "../exchange.ts";
@@ -39,7 +38,7 @@ export class ContainerOverlay {
     this.#id = id;
     this.#rootfs = rootfs;
     this.#isPlain = top === null;
-    this.#overlay = `${path.dirname(rootfs)}/overlay`;
+    this.#overlay = `${dirname(rootfs)}/overlay`;
   }
 
   /** What only this container has. */
@@ -49,7 +48,7 @@ export class ContainerOverlay {
 
   /** Whether it is there, mounted or not. */
   get exists(): boolean {
-    return lstatOrNull(this.own)?.isDirectory() ?? false;
+    return lstatOrNull(this.own)?.isDirectory ?? false;
   }
 
   /** Whether it can be used as it is. */
@@ -127,7 +126,7 @@ export class ContainerOverlay {
     if (!this.#isPlain && this.exists) await checkUnused(this.#rootfs, this.#source, action);
     const places = [this.#rootfs, this.#overlay].filter((place) => lstatOrNull(place) !== null);
     for (const place of places) {
-      const [mount] = await mountsBelow(fs.realpathSync(place));
+      const [mount] = await mountsBelow(Deno.realPathSync(place));
       if (mount === undefined) continue;
       const state = `"${mount}" is a mount point; unmount it first`;
       throw new LayerfsError("busy", `${action}: ${state}`, { id: this.#id, mount });
@@ -175,13 +174,13 @@ export class ContainerOverlay {
 function isVacant(place: string): boolean {
   const stat = lstatOrNull(place);
   if (stat === null) return true;
-  return stat.isDirectory() && !isMountPoint(place) && fs.readdirSync(place).length === 0;
+  return stat.isDirectory && !isMountPoint(place) && namesIn(place).length === 0;
 }
 
 function makeDirectory(place: string, action: string, mode = ROOT_MODE): void {
   try {
-    fs.mkdirSync(place);
-    fs.chmodSync(place, mode); // whatever the umask
+    Deno.mkdirSync(place);
+    Deno.chmodSync(place, mode); // whatever the umask
   } catch (error) {
     throw storageError(error, action);
   }

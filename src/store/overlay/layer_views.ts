@@ -7,8 +7,7 @@
  * @module
  */
 
-import fs from "node:fs";
-import { lstatOrNull } from "../../layer/root_path.ts";
+import { lstatOrNull, removeDirectory } from "../../files.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { errnoName, storageError } from "../../system_error.ts";
 import { layerName } from "../layer_record.ts";
@@ -51,7 +50,7 @@ export class LayerViews {
     const diffs = lowers();
     const empty = `${this.#path}/.empty`;
     try {
-      for (const place of [empty, target]) fs.mkdirSync(place, { recursive: true, mode: 0o700 });
+      for (const place of [empty, target]) Deno.mkdirSync(place, { recursive: true, mode: 0o700 });
     } catch (error) {
       throw storageError(error, action);
     }
@@ -72,7 +71,7 @@ export class LayerViews {
     const view = this.#view(chainId);
     await unmount(view, action);
     try {
-      fs.rmdirSync(view); // no more than an empty directory, whatever is there
+      removeDirectory(view); // no more than an empty directory, whatever is there
     } catch (error) {
       if (errnoName(error) !== "ENOENT") throw storageError(error, action);
     }

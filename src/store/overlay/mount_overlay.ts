@@ -4,7 +4,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { type ErrorCode, LayerfsError } from "../../errors.ts";
 import { run, type RunOptions, type RunResult } from "../../process.ts";
 import { storageError } from "../../system_error.ts";
@@ -94,11 +93,11 @@ export async function mountOverlayBy(
   else options.push("upperdir=u", "workdir=w");
   try {
     await removeTree(links);
-    fs.mkdirSync(links, 0o700);
-    mount.lowers.forEach((lower, index) => fs.symlinkSync(lower, `${links}/${index}`));
+    Deno.mkdirSync(links, { mode: 0o700 });
+    mount.lowers.forEach((lower, index) => Deno.symlinkSync(lower, `${links}/${index}`));
     if (upper !== null) {
-      fs.symlinkSync(upper.upper, `${links}/u`);
-      fs.symlinkSync(upper.work, `${links}/w`);
+      Deno.symlinkSync(upper.upper, `${links}/u`);
+      Deno.symlinkSync(upper.work, `${links}/w`);
     }
   } catch (error) {
     throw storageError(error, `Cannot mount "${target}"`);
@@ -189,7 +188,7 @@ async function filesystemType(path: string): Promise<string | null> {
 
 /** The overlays of ours below `directory`, by their names in it, in the order of their mounting. */
 export async function overlaysBelow(directory: string): Promise<string[]> {
-  const real = fs.realpathSync(directory); // as the kernel's table has it
+  const real = Deno.realPathSync(directory); // as the kernel's table has it
   return (await listMounts())
     .filter((mount) => isOurs(mount) && mount.target.startsWith(`${real}/`))
     .map(({ target }) => target.slice(real.length + 1));

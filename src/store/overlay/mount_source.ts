@@ -10,7 +10,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { run } from "../../process.ts";
 import type { ListedMount } from "../mounts.ts";
 
@@ -45,6 +44,6 @@ export async function isStoreInUse(store: string): Promise<boolean> {
 }
 
 function identity(directory: string): string {
-  const { dev, ino } = fs.statSync(directory);
+  const { dev, ino } = Deno.statSync(directory);
   return `${dev}-${ino}`;
 }

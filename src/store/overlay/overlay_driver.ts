@@ -14,9 +14,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../../errors.ts";
-import { lstatOrNull } from "../../layer/root_path.ts";
+import { lstatOrNull } from "../../files.ts";
 import type { Candidates } from "../../layer/tree_changes.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { storageError } from "../../system_error.ts";
@@ -70,7 +69,7 @@ export class OverlayDriver implements Driver {
     await checkOverlay(this.#store);
     await attempt(`Cannot use the store "${this.#store}"`, () => {
       for (const place of [this.#layers.path, `${this.#store}/views`]) {
-        fs.mkdirSync(place, { recursive: true, mode: 0o700 });
+        Deno.mkdirSync(place, { recursive: true, mode: 0o700 });
       }
     });
   }

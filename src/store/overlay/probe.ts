@@ -4,10 +4,9 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { dirname } from "@std/path/posix/dirname";
 import { LayerfsError, within } from "../../errors.ts";
-import { lstatOrNull } from "../../layer/root_path.ts";
+import { lstatOrNull, namesIn } from "../../files.ts";
 import { run } from "../../process.ts";
 import { storageError } from "../../system_error.ts";
 import { isMountPoint } from "../mount_point.ts";
@@ -60,11 +59,11 @@ async function findProblem(store: string): Promise<LayerfsError | null> {
     return new LayerfsError("privilege-missing", "overlayfs can be mounted by root only");
   }
   let place = store;
-  while (!isDirectory(place) && place !== path.dirname(place)) place = path.dirname(place);
+  while (!isDirectory(place) && place !== dirname(place)) place = dirname(place);
   const action = `overlayfs cannot be tried out in "${place}"`;
   try {
     await removeStale(place);
-    const directory = fs.mkdtempSync(`${place}/${PREFIX}`);
+    const directory = Deno.makeTempDirSync({ dir: place, prefix: PREFIX });
     try {
       if (await hidesLower(directory)) return null;
       const message = `overlayfs does not hide what a layer replaces in "${place}"`;
@@ -88,9 +87,9 @@ async function findProblem(store: string): Promise<LayerfsError | null> {
  */
 async function hidesLower(directory: string): Promise<boolean> {
   for (const name of ["lower/hidden", "upper", "work", "merged"]) {
-    fs.mkdirSync(`${directory}/${name}`, { recursive: true, mode: 0o700 });
+    Deno.mkdirSync(`${directory}/${name}`, { recursive: true, mode: 0o700 });
   }
-  fs.closeSync(fs.openSync(`${directory}/lower/hidden/file`, "wx", 0o600));
+  Deno.writeTextFileSync(`${directory}/lower/hidden/file`, "", { createNew: true, mode: 0o600 });
   // Whoever lacks these is told by their names, and not in the words of a shell.
   for (const program of ["mount", "umount"]) await run(program, ["--version"]);
   const namespace = ["--mount", "--propagation", "private", "--"];
@@ -107,7 +106,7 @@ async function hidesLower(directory: string): Promise<boolean> {
 
 /** Removes what probes in `place` have left that were killed. */
 async function removeStale(place: string): Promise<void> {
-  for (const name of fs.readdirSync(place).filter((name) => name.startsWith(PREFIX))) {
+  for (const name of namesIn(place).filter((name) => name.startsWith(PREFIX))) {
     if (isStale(`${place}/${name}`)) await removeTree(`${place}/${name}`);
   }
 }
@@ -115,14 +114,14 @@ async function removeStale(place: string): Promise<void> {
 /** Whether it is ours, which nobody else can change, and old, and nothing is mounted there. */
 function isStale(directory: string): boolean {
   const stat = lstatOrNull(directory);
-  if (stat === null || !stat.isDirectory() || stat.uid !== 0 || (stat.mode & 0o77) !== 0) {
+  if (stat === null || !stat.isDirectory || stat.uid !== 0 || ((stat.mode ?? 0o77) & 0o77) !== 0) {
     return false;
   }
-  if (Date.now() - stat.mtimeMs < STALE_MS) return false;
+  if (Date.now() - (stat.mtime?.getTime() ?? 0) < STALE_MS) return false;
   const isPart = (name: string) => PARTS.has(name) && !isMountPoint(`${directory}/${name}`);
-  return !isMountPoint(directory) && fs.readdirSync(directory).every(isPart);
+  return !isMountPoint(directory) && namesIn(directory).every(isPart);
 }
 
 function isDirectory(place: string): boolean {
-  return lstatOrNull(place) !== null && fs.statSync(place).isDirectory();
+  return lstatOrNull(place) !== null && Deno.statSync(place).isDirectory;
 }

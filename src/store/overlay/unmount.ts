@@ -4,8 +4,8 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import { LayerfsError } from "../../errors.ts";
 import { check, run } from "../../process.ts";
 import { describeHolders, type Holder, holdersOf } from "../holders.ts";
@@ -57,7 +57,7 @@ export async function checkUnused(place: string, source: string, action: string)
 
 /** The path as the kernel's tables have it, whether it is there or not. */
 function realPath(place: string): string {
-  return `${fs.realpathSync(path.dirname(place))}/${path.basename(place)}`;
+  return `${Deno.realPathSync(dirname(place))}/${basename(place)}`;
 }
 
 /** Asks until the answer is yes, or the last delay is over. */

@@ -9,9 +9,9 @@
  * @module
  */
 
-import fs from "node:fs";
+import { namesIn, removeIfThere, writeDurably } from "../../files.ts";
 import { errnoName, storageError } from "../../system_error.ts";
-import { formatLayer, parseLayer, type RecordedLayer, writeDurably } from "../layer_files.ts";
+import { formatLayer, parseLayer, type RecordedLayer } from "../layer_files.ts";
 import { layerName, type StoredLayer } from "../layer_record.ts";
 import { mountsBelow } from "../mounts.ts";
 
@@ -29,7 +29,7 @@ export class LayerIndex {
 
   initialize(): void {
     try {
-      fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      Deno.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     } catch (error) {
       throw storageError(error, `Cannot make "${this.#directory}"`);
     }
@@ -40,10 +40,10 @@ export class LayerIndex {
     const file = this.#file(layerName(layer.chainId));
     const temporary = `${file}.${crypto.randomUUID()}`;
     try {
-      writeDurably(temporary, formatLayer(layer));
-      fs.renameSync(temporary, file);
+      writeDurably(temporary, formatLayer(layer), 0o600);
+      Deno.renameSync(temporary, file);
     } catch (error) {
-      fs.rmSync(temporary, { force: true });
+      removeIfThere(temporary);
       throw storageError(error, `Cannot write "${file}"`);
     }
   }
@@ -51,7 +51,7 @@ export class LayerIndex {
   /** Removes the file of a layer. That it is not there is no error. */
   remove(name: string): void {
     try {
-      fs.rmSync(this.#file(name), { force: true });
+      removeIfThere(this.#file(name));
     } catch (error) {
       throw storageError(error, `Cannot remove "${this.#file(name)}"`);
     }
@@ -79,7 +79,7 @@ export class LayerIndex {
 
   #entries(): string[] {
     try {
-      return fs.readdirSync(this.#directory);
+      return namesIn(this.#directory);
     } catch (error) {
       if (errnoName(error) === "ENOENT") return [];
       throw storageError(error, `Cannot list "${this.#directory}"`);
@@ -88,7 +88,7 @@ export class LayerIndex {
 
   #read(entry: string): string {
     try {
-      return fs.readFileSync(`${this.#directory}/${entry}`, "utf8");
+      return Deno.readTextFileSync(`${this.#directory}/${entry}`);
     } catch (error) {
       if (errnoName(error) === "ENOENT") return ""; // removed meanwhile
       throw storageError(error, `Cannot read "${this.#directory}/${entry}"`);

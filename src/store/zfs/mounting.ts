@@ -4,8 +4,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../../errors.ts";
+import { removeDirectory } from "../../files.ts";
 import { errnoName, storageError } from "../../system_error.ts";
 import { describeHolders, holdersOf } from "../holders.ts";
 import { isMountPoint } from "../mount_point.ts";
@@ -195,7 +195,7 @@ async function busyError(
 /** Removes a mount point that nothing is mounted at; one that is not empty, or not there, stays. */
 export function removeMountPoint(place: string): void {
   try {
-    fs.rmdirSync(place);
+    removeDirectory(place);
   } catch (error) {
     const name = errnoName(error);
     if (name === "ENOENT" || name === "ENOTEMPTY" || name === "EBUSY") return;

@@ -4,8 +4,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError } from "../../errors.ts";
+import { lstatOrNull, namesIn } from "../../files.ts";
 import { storageError } from "../../system_error.ts";
 import type { ContainerRootfs, NewRootfs, Replacing } from "../driver.ts";
 import { describeHolders, holdersOf } from "../holders.ts";
@@ -72,9 +72,9 @@ export async function createRootfs(
 
 /** What is in the mount point's place would be hidden, or be written to. */
 function refuseOccupied(rootfs: string, action: string): void {
-  const stat = fs.lstatSync(rootfs, { throwIfNoEntry: false });
-  if (stat === undefined) return;
-  const empty = stat.isDirectory() && !isMountPoint(rootfs) && fs.readdirSync(rootfs).length === 0;
+  const stat = lstatOrNull(rootfs);
+  if (stat === null) return;
+  const empty = stat.isDirectory && !isMountPoint(rootfs) && namesIn(rootfs).length === 0;
   if (empty) return;
   throw new LayerfsError("conflict", `${action}: "${rootfs}" is there, and no empty directory`, {
     path: rootfs,
@@ -169,8 +169,8 @@ export async function replaceRootfs(
 /** Removes the mount point, with what was written there while nothing was mounted. */
 async function removePlace(rootfs: string, action: string): Promise<void> {
   try {
-    if (fs.lstatSync(rootfs, { throwIfNoEntry: false }) === undefined) return;
-    const [mount] = fs.readdirSync(rootfs).length === 0 ? [] : await mountsBelow(rootfs);
+    if (lstatOrNull(rootfs) === null) return;
+    const [mount] = namesIn(rootfs).length === 0 ? [] : await mountsBelow(rootfs);
     if (mount !== undefined) {
       const state = `"${mount}" is mounted; unmount it`;
       throw new LayerfsError("busy", `${action}: ${state}`, { path: mount });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { lstatOrNull } from "../../layer/root_path.ts";
+import { lstatOrNull } from "../../files.ts";
 import { run } from "../../process.ts";
 import { FileLock } from "../lock.ts";
 import { failureError, type FailureKind, parseFailure, type ZfsFailure } from "./zfs_failure.ts";

@@ -9,7 +9,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { LayerfsError, printable } from "../../errors.ts";
 import type { Candidates } from "../../layer/tree_changes.ts";
 import type { Digest } from "../../oci/digest.ts";
@@ -100,7 +99,7 @@ export class ZfsDriver implements Driver {
     await createRoots(this.#names, this.#ownership);
     this.#index.initialize();
     try {
-      fs.mkdirSync(this.#views, { recursive: true, mode: 0o700 });
+      Deno.mkdirSync(this.#views, { recursive: true, mode: 0o700 });
     } catch (error) {
       throw storageError(error, `Cannot make "${this.#views}"`);
     }

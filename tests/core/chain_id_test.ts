@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
-import { chainIds } from "../../src/oci/chain_id.ts";
+import { chainIds } from "../../src/core/chain_id.ts";
 import { type Digest, parseDigest } from "../../src/oci/digest.ts";
 
 const diffIds = (texts: readonly string[]): Digest[] => texts.map(parseDigest);

@@ -5,7 +5,7 @@
  * @example
  * ```ts
  * import { chainIds } from "./chain_id.ts";
- * import { parseDigest } from "./digest.ts";
+ * import { parseDigest } from "../oci/digest.ts";
  *
  * const diffId = parseDigest("sha256:" + "0".repeat(64));
  * const [first, second] = chainIds([diffId, diffId]);
@@ -15,8 +15,8 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
-import type { Digest } from "./digest.ts";
+import type { Digest } from "../oci/digest.ts";
+import { digestBytes } from "./hasher.ts";
 
 /**
  * The ChainID of each layer of a stack, base first. The first is the layer's own diffID; each next
@@ -32,7 +32,6 @@ export function chainIds(diffIds: readonly Digest[]): Digest[] {
   return chain;
 }
 
-// A hundred bytes a layer: the hash engine for content is not worth setting up.
 function sha256(text: string): Digest {
-  return `sha256:${createHash("sha256").update(text).digest("hex")}` as Digest;
+  return digestBytes(new TextEncoder().encode(text), "sha256");
 }
