@@ -190,4 +190,7 @@ export type { TarEntryType, TarTime } from "./src/tar/header.ts";
 // Errors.
 export { type ErrorCode, type ErrorData, exitStatus, LayerfsError } from "./src/errors.ts";
 
+// Deno may load what this names, whatever permissions the program or the library has.
+import "./src/cli/late_modules.ts";
+
 if (import.meta.main) await import("./src/cli/program.ts");

@@ -108,6 +108,81 @@ function resolve(from: string, specifier: string): string {
   return /\.\w+$/.test(path) ? path : `${path}.ts`;
 }
 
+/** Where all modules are named that are loaded late: the only place of literal `import()`s in src/. */
+export const LATE_MODULES = "src/cli/late_modules.ts";
+
+/**
+ * The argument of an `import()` that Deno does not follow before the program starts, where it is of
+ * the form `const names: typeof import("x") = await import(import.meta.resolve("x"))`; else null.
+ */
+function lateSpecifier(call: ts.CallExpression): string | null {
+  const [resolved] = call.arguments;
+  const declared = call.parent.parent;
+  if (resolved === undefined || !ts.isCallExpression(resolved)) return null;
+  if (resolved.expression.getText() !== "import.meta.resolve") return null;
+  if (!ts.isVariableDeclaration(declared) || declared.type === undefined) return null;
+  const named = literal(resolved.arguments[0]);
+  // The commands, by their names: commands.ts has a table of their types.
+  if (named === undefined) return resolved.arguments[0]?.getText() ?? null;
+  return specifierOf(declared.type) === named ? named : null;
+}
+
+/** Modules that src/ loads late: all must be named in {@linkcode LATE_MODULES}, and in one form. */
+export function lateComplaints(sources: Sources, graph: Graph): Complaint[] {
+  const complaints: Complaint[] = [];
+  const named = graph.get(LATE_MODULES) ?? new Map<string, Complaint>();
+  for (const [path, text] of sources) {
+    if (!path.startsWith("src/") || path === LATE_MODULES) continue;
+    const file = parse(path, text);
+    walk(file, (node) => {
+      if (!ts.isCallExpression(node) || node.expression.kind !== ts.SyntaxKind.ImportKeyword) {
+        return;
+      }
+      const specifier = lateSpecifier(node);
+      const module = specifier?.startsWith(".") ? resolve(path, specifier) : null;
+      if (specifier === null) complaints.push(at(file, node.getStart(), "a literal import()"));
+      else if (module !== null && !named.has(module)) {
+        complaints.push(at(file, node.getStart(), `${module} is not in ${LATE_MODULES}`));
+      }
+    });
+  }
+  return complaints;
+}
+
+/** All that a module loads as it is loaded: paths of files of ours, and names of others. */
+export function loadedWith(sources: Sources, entries: readonly string[]): Set<string> {
+  const loaded = new Set<string>();
+  const waiting = [...entries];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (loaded.has(path)) continue;
+    loaded.add(path);
+    const text = sources.get(path);
+    if (text === undefined) continue;
+    for (const statement of parse(path, text).statements) {
+      const specifier = isOfTypes(statement) ? undefined : specifierOf(statement);
+      if (specifier === undefined) continue;
+      waiting.push(specifier.startsWith(".") ? resolve(path, specifier) : specifier);
+    }
+  }
+  return loaded;
+}
+
+/** Whether an import or export has types only, which are gone when it runs. */
+function isOfTypes(statement: ts.Statement): boolean {
+  if (ts.isExportDeclaration(statement)) {
+    const clause = statement.exportClause;
+    return statement.isTypeOnly ||
+      (clause !== undefined && ts.isNamedExports(clause) &&
+        clause.elements.every(({ isTypeOnly }) => isTypeOnly));
+  }
+  if (!ts.isImportDeclaration(statement)) return false;
+  const clause = statement.importClause;
+  if (clause === undefined) return false; // for its effects
+  const names = clause.namedBindings;
+  return clause.isTypeOnly || (clause.name === undefined && names !== undefined &&
+    ts.isNamedImports(names) && names.elements.every(({ isTypeOnly }) => isTypeOnly));
+}
+
 /** Which files each file uses, in the order of the uses. */
 export type Graph = ReadonlyMap<string, ReadonlyMap<string, Complaint>>;
 

@@ -4,7 +4,10 @@ import {
   effectComplaints,
   escapeComplaints,
   importGraph,
+  LATE_MODULES,
+  lateComplaints,
   lengthComplaints,
+  loadedWith,
   MAX_FILE_LINES,
   MAX_FUNCTION_LINES,
   orderComplaints,
@@ -65,6 +68,33 @@ Deno.test("every file of src is used by the program, not only by its tests", () 
   const orphans = orphanComplaints(program, entries(sources).filter(isOurs));
   assert(program.size > 20);
   assertEquals(orphans, []);
+});
+
+Deno.test("what is loaded late is named in one place, and Deno does not follow it before", () => {
+  assertEquals(lateComplaints(sources, graph), []);
+  const commands = [...sources.keys()].filter((path) => path.startsWith("src/cli/commands/"));
+  assert(commands.length > 20);
+  for (const path of commands) assert(graph.get(LATE_MODULES)?.has(path), path);
+});
+
+/** What a create loads whose layers are there, with any driver, and what reads the image. */
+const CREATE = [
+  "src/cli/program.ts",
+  "src/cli/commands.ts",
+  "src/cli/store_choice.ts",
+  "src/cli/commands/create.ts",
+  "src/source/store_source.ts",
+  "src/store/zfs/zfs_driver.ts",
+  "src/store/overlay/overlay_driver.ts",
+  "src/store/directory/directory_driver.ts",
+];
+
+Deno.test("a create whose layers are there, and the threads that read, load no module of Node", () => {
+  const nodes = (entries: readonly string[]) =>
+    [...loadedWith(sources, entries)].filter((name) => name.startsWith("node:"));
+  for (const path of CREATE) assertEquals([path, nodes([path])], [path, []]);
+  assertEquals(nodes(["src/layer/digest_worker.ts"]), []);
+  assertEquals(nodes(["src/layer/inflate_worker.ts"]), ["node:zlib"]);
 });
 
 Deno.test("files and functions stay within the length caps", () => {
@@ -128,6 +158,32 @@ Deno.test("a cycle is found, through types too", () => {
     "src/oci/a.ts -> src/oci/b.ts -> src/oci/c.ts -> src/oci/a.ts: a cycle",
   ]);
   assertEquals(cycleComplaints(graphOf(a, b)), []);
+});
+
+Deno.test("a late module is found that Deno would follow, or that is in no list", () => {
+  const list = `() => import("../oci/b.ts");`;
+  const late = (type: string, text: string, listed = list) => {
+    const sources = new Map([
+      [LATE_MODULES, listed],
+      ["src/oci/a.ts", `const { b }: typeof import("${type}") = await import(${text});`],
+    ]);
+    return lateComplaints(sources, importGraph(sources)).length;
+  };
+  assertEquals(late("./b.ts", 'import.meta.resolve("./b.ts")'), 0);
+  assertEquals(late("./b.ts", '"./b.ts"'), 1);
+  assertEquals(late("./c.ts", 'import.meta.resolve("./b.ts")'), 1);
+  assertEquals(late("./b.ts", 'import.meta.resolve("./b.ts")', ""), 1);
+});
+
+Deno.test("what a module loads are its imports and re-exports of values, and theirs", () => {
+  const sources = new Map([
+    ["a.ts", 'import "./b.ts"; import { type C } from "./c.ts"; import type { D } from "./d.ts";'],
+    ["b.ts", 'export * from "./e.ts"; export type { F } from "./f.ts"; import("./g.ts");'],
+    ["e.ts", 'import { type H, i } from "./h.ts"; export { type J } from "./j.ts";'],
+    ["h.ts", 'import k from "node:k";'],
+  ]);
+  const loaded = loadedWith(sources, ["a.ts"]);
+  assertEquals([...loaded].sort(), ["a.ts", "b.ts", "e.ts", "h.ts", "node:k"]);
 });
 
 Deno.test("a file that nothing uses is found", () => {

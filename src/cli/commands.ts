@@ -9,44 +9,48 @@ import type { Handler } from "./context.ts";
 import type { Options } from "./spec.ts";
 import type { CommandName, SPECS } from "./specs.ts";
 
-/** One loader for each command of the table; its handler takes just the options listed there. */
-type Loaders = {
-  readonly [N in CommandName]: () => Promise<Handler<(typeof SPECS)[N]["options"]>>;
-};
+/** Every command's module has its handler, by its name, which takes just the options of the table. */
+type Checked<
+  M extends {
+    readonly [N in CommandName]: { readonly [H in N]: Handler<(typeof SPECS)[N]["options"]> };
+  },
+> = M;
 
-const LOADERS: Loaders = {
-  create: async () => (await import("./commands/create.ts")).create,
-  run: async () => (await import("./commands/run.ts")).run,
-  rm: async () => (await import("./commands/rm.ts")).rm,
-  ps: async () => (await import("./commands/ps.ts")).ps,
-  mount: async () => (await import("./commands/mount.ts")).mount,
-  unmount: async () => (await import("./commands/unmount.ts")).unmount,
-  pull: async () => (await import("./commands/pull.ts")).pull,
-  push: async () => (await import("./commands/push.ts")).push,
-  copy: async () => (await import("./commands/copy.ts")).copy,
-  tag: async () => (await import("./commands/tag.ts")).tag,
-  login: async () => (await import("./commands/login.ts")).login,
-  logout: async () => (await import("./commands/logout.ts")).logout,
-  images: async () => (await import("./commands/images.ts")).images,
-  rmi: async () => (await import("./commands/rmi.ts")).rmi,
-  diff: async () => (await import("./commands/diff.ts")).diff,
-  commit: async () => (await import("./commands/commit.ts")).commit,
-  rebase: async () => (await import("./commands/rebase.ts")).rebase,
-  squash: async () => (await import("./commands/squash.ts")).squash,
-  layers: async () => (await import("./commands/layers.ts")).layers,
-  inspect: async () => (await import("./commands/inspect.ts")).inspect,
-  validate: async () => (await import("./commands/validate.ts")).validate,
-  gc: async () => (await import("./commands/gc.ts")).gc,
-  fsck: async () => (await import("./commands/fsck.ts")).fsck,
-  df: async () => (await import("./commands/df.ts")).df,
-  info: async () => (await import("./commands/info.ts")).info,
-  completions: async () => (await import("./commands/completions.ts")).completions,
-};
+/** The modules of the commands. */
+type Modules = Checked<{
+  readonly create: typeof import("./commands/create.ts");
+  readonly run: typeof import("./commands/run.ts");
+  readonly rm: typeof import("./commands/rm.ts");
+  readonly ps: typeof import("./commands/ps.ts");
+  readonly mount: typeof import("./commands/mount.ts");
+  readonly unmount: typeof import("./commands/unmount.ts");
+  readonly pull: typeof import("./commands/pull.ts");
+  readonly push: typeof import("./commands/push.ts");
+  readonly copy: typeof import("./commands/copy.ts");
+  readonly tag: typeof import("./commands/tag.ts");
+  readonly login: typeof import("./commands/login.ts");
+  readonly logout: typeof import("./commands/logout.ts");
+  readonly images: typeof import("./commands/images.ts");
+  readonly rmi: typeof import("./commands/rmi.ts");
+  readonly diff: typeof import("./commands/diff.ts");
+  readonly commit: typeof import("./commands/commit.ts");
+  readonly rebase: typeof import("./commands/rebase.ts");
+  readonly squash: typeof import("./commands/squash.ts");
+  readonly layers: typeof import("./commands/layers.ts");
+  readonly inspect: typeof import("./commands/inspect.ts");
+  readonly validate: typeof import("./commands/validate.ts");
+  readonly gc: typeof import("./commands/gc.ts");
+  readonly fsck: typeof import("./commands/fsck.ts");
+  readonly df: typeof import("./commands/df.ts");
+  readonly info: typeof import("./commands/info.ts");
+  readonly completions: typeof import("./commands/completions.ts");
+}>;
 
 /**
  * Loads a command. The parser has made the values from the same table entry that the handler's type
  * is made from, which is what makes the general type of the result right.
  */
-export async function loadCommand(name: CommandName): Promise<Handler<Options>> {
-  return await LOADERS[name]() as Handler<Options>;
+export async function loadCommand<N extends CommandName>(name: N): Promise<Handler<Options>> {
+  const module: Modules[N] = await import(import.meta.resolve(`./commands/${name}.ts`));
+  return (module as Record<string, unknown>)[name] as Handler<Options>;
 }

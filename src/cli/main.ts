@@ -76,8 +76,12 @@ async function execute(line: CommandLine, io: Io): Promise<Outcome> {
   const progress = showsProgress(globals, io) ? await progressLine(io) : undefined;
   try {
     // Loaded here: help and version need neither.
-    const { loadCommand } = await import("./commands.ts");
-    const { chooseStore } = await import("./store_choice.ts");
+    const { loadCommand }: typeof import("./commands.ts") = await import(
+      import.meta.resolve("./commands.ts")
+    );
+    const { chooseStore }: typeof import("./store_choice.ts") = await import(
+      import.meta.resolve("./store_choice.ts")
+    );
     const context: Context = {
       io,
       globals,
@@ -108,7 +112,9 @@ function showsProgress(globals: Globals, io: Io): boolean {
 }
 
 async function progressLine(io: Io) {
-  const { ProgressLine } = await import("./progress.ts");
+  const { ProgressLine }: typeof import("./progress.ts") = await import(
+    import.meta.resolve("./progress.ts")
+  );
   const { columns } = io;
   return new ProgressLine({ write: io.stderr, columns, now: () => performance.now() });
 }

@@ -56,7 +56,8 @@ export async function registrySettings(
   { io }: Context,
   host: HostOfCredentials = () => null,
 ): Promise<RegistrySettings> {
-  const { loadRegistrySettings, REGISTRY_VARIABLES } = await import("../registry/settings.ts");
+  const { loadRegistrySettings, REGISTRY_VARIABLES }: typeof import("../registry/settings.ts") =
+    await import(import.meta.resolve("../registry/settings.ts"));
   const { authfile, creds } = values;
   const certDir = values["cert-dir"];
   const tlsVerify = values["tls-verify"];
@@ -78,8 +79,12 @@ async function credentialsOf(
   host: string,
   ask: Context["io"]["readSecret"],
 ): Promise<HostCredentials> {
-  const { Credentials } = await import("../registry/credentials.ts");
-  const { parseCredentials } = await import("../registry/settings.ts");
+  const { Credentials }: typeof import("../registry/credentials.ts") = await import(
+    import.meta.resolve("../registry/credentials.ts")
+  );
+  const { parseCredentials }: typeof import("../registry/settings.ts") = await import(
+    import.meta.resolve("../registry/settings.ts")
+  );
   const credentials = creds.includes(":") ? parseCredentials(creds) : Credentials.password(
     creds,
     ask(`Password of ${creds} at ${host}: `, `give it as ${creds}:PASSWORD, or log in`),

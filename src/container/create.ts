@@ -25,7 +25,6 @@ import { checkFree, checkNew, containerPath } from "./containers.ts";
 import { findOrigin, type Origin, type OriginOptions } from "./origin.ts";
 import type { Overrides } from "./overrides.ts";
 import { checkId, formatRecord, type ImageRecord, type RootfsOrigin } from "./record.ts";
-import { rootfsFromPath } from "./rootfs.ts";
 
 /** What to make a container of, and how. */
 export interface CreateOptions extends StoreOptions, OriginOptions {
@@ -162,7 +161,9 @@ async function kept(origin: Origin, store: Store, options: CreateOptions): Promi
   if (origin.source !== "image" || options.keepBlobs !== true) return origin;
   const { registry, engine, signal, onProgress } = options;
   const work = { registry, engine, signal, ...(onProgress === undefined ? {} : { onProgress }) };
-  const { keepBlobs } = await import("./keep_blobs.ts");
+  const { keepBlobs }: typeof import("./keep_blobs.ts") = await import(
+    import.meta.resolve("./keep_blobs.ts")
+  );
   return { ...origin, image: await keepBlobs(origin.image, store, work) };
 }
 
@@ -253,9 +254,13 @@ async function makeRootfs(
     ...(quota === undefined ? {} : { quota }),
   };
   const work = { engine, signal, onProgress };
-  return origin.source === "image"
-    ? await layerfs.createRootfs(container, origin.image.layers, work)
-    : await rootfsFromPath(origin.path, layerfs, container, work);
+  if (origin.source === "image") {
+    return await layerfs.createRootfs(container, origin.image.layers, work);
+  }
+  const { rootfsFromPath }: typeof import("./rootfs.ts") = await import(
+    import.meta.resolve("./rootfs.ts")
+  );
+  return await rootfsFromPath(origin.path, layerfs, container, work);
 }
 
 function imageRecord(origin: Origin): ImageRecord | null {

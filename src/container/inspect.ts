@@ -75,7 +75,7 @@ export async function inspectImage(
   { platform, ...places }: InspectImageOptions = {},
 ): Promise<ImageDetails> {
   const wanted = platform === undefined ? hostPlatform() : parsePlatform(platform);
-  await using source = openSource(parseReference(reference), places);
+  await using source = await openSource(parseReference(reference), places);
   const image = describeImage(await resolveFrom(source, wanted));
   if (!(source instanceof RegistrySource) || image.digest === null) return image;
   return { ...image, ...await referrersOf(source, image.digest) };

@@ -62,7 +62,7 @@ async function checkReadable(
   places: SourcePlaces,
   platform: { readonly platform?: Platform },
 ): Promise<void> {
-  await using source = openSource(parseReference(reference), places);
+  await using source = await openSource(parseReference(reference), places);
   if (source.kind === "oci") await readGraph(source, platform);
   else await source.image();
 }

@@ -54,7 +54,7 @@ export async function openImage(
   platform: Platform,
   places: SourcePlaces = {},
 ): Promise<OpenImage> {
-  const source = openSource(parseReference(reference), places);
+  const source = await openSource(parseReference(reference), places);
   try {
     const image = await resolveFrom(source, platform);
     return { image, [Symbol.asyncDispose]: () => source[Symbol.asyncDispose]() };

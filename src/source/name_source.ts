@@ -15,8 +15,8 @@ export type PullPolicy = "missing" | "always" | "never";
 
 /** Where an image of that name may be, in order; each is opened only when it is its turn. */
 export type Candidates = readonly [
-  () => DescriptorSource,
-  ...(readonly (() => DescriptorSource)[]),
+  () => Promise<DescriptorSource>,
+  ...(readonly (() => Promise<DescriptorSource>)[]),
 ];
 
 /** The first of several sources that has the image. */
@@ -48,7 +48,7 @@ export class NameSource implements DescriptorSource {
     const absences: LayerfsError[] = [];
     for (const open of this.#candidates) {
       try {
-        const candidate = open();
+        const candidate = await open();
         this.#chosen = candidate;
         return await candidate.index();
       } catch (error) {

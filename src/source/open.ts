@@ -6,24 +6,23 @@
  * import { parseReference } from "../oci/reference.ts";
  * import { openSource } from "./open.ts";
  *
- * await using source = openSource(parseReference("oci:images:debian"));
+ * await using source = await openSource(parseReference("oci:images:debian"));
  * ```
  *
  * @module
  */
 
 import { LayerfsError } from "../errors.ts";
-import { type Reference, type StoreReference, storeTag } from "../oci/reference.ts";
+import { type ImageName, type Reference, type StoreReference, storeTag } from "../oci/reference.ts";
 import type { RegistrySettings } from "../registry/settings.ts";
-import { Archive } from "./archive.ts";
-import { DockerArchiveSource } from "./docker_archive.ts";
+import type { Archive } from "./archive.ts";
 import { LayoutDirectory } from "./layout_directory.ts";
 import { blobName } from "./layout_files.ts";
 import { LayoutSource } from "./layout_source.ts";
 import { NameSource, type PullPolicy } from "./name_source.ts";
-import { type FindStored, RegistrySource } from "./registry_source.ts";
+import type { FindStored, RegistrySource } from "./registry_source.ts";
 import type { DescriptorSource, ImageSource } from "./source.ts";
-import { StoreSource } from "./store_source.ts";
+import type { StoreSource } from "./store_source.ts";
 
 /** Where references lead that are no paths. */
 export interface SourcePlaces {
@@ -43,7 +42,9 @@ export interface SourcePlaces {
 
 /** Registries as they are known to somebody without a home and an account. */
 export const ANONYMOUS = async (): Promise<RegistrySettings> => {
-  const { loadRegistrySettings } = await import("../registry/settings.ts");
+  const { loadRegistrySettings }: typeof import("../registry/settings.ts") = await import(
+    import.meta.resolve("../registry/settings.ts")
+  );
   return await loadRegistrySettings({}, new Map());
 };
 
@@ -53,16 +54,23 @@ export const ANONYMOUS = async (): Promise<RegistrySettings> => {
  *
  * @throws {LayerfsError} `not-found`, `image-invalid` or `unsupported`
  */
-export function openSource(reference: Reference, places: SourcePlaces = {}): ImageSource {
+export async function openSource(
+  reference: Reference,
+  places: SourcePlaces = {},
+): Promise<ImageSource> {
   switch (reference.transport) {
     case "oci":
       return new LayoutSource(new LayoutDirectory(reference.path), reference);
     case "oci-archive":
-      return new LayoutSource(new Archive(reference.path), reference);
-    case "docker-archive":
-      return new DockerArchiveSource(new Archive(reference.path), reference);
+      return new LayoutSource(await openArchive(reference.path), reference);
+    case "docker-archive": {
+      const { DockerArchiveSource }: typeof import("./docker_archive.ts") = await import(
+        import.meta.resolve("./docker_archive.ts")
+      );
+      return new DockerArchiveSource(await openArchive(reference.path), reference);
+    }
     case "docker":
-      return new RegistrySource(reference, places.registry ?? ANONYMOUS, storedIn(places.store));
+      return await openRegistry(reference, places.registry ?? ANONYMOUS, places.store);
     case "store":
       return openName(reference, places);
   }
@@ -74,10 +82,10 @@ function openName(
 ): DescriptorSource {
   const stored = store === undefined || pull === "always"
     ? []
-    : [() => new StoreSource(store, reference)];
+    : [() => openStored(store, reference)];
   const remote = pull === "never" || registry === undefined
     ? []
-    : [() => new RegistrySource(reference, registry, storedIn(store))];
+    : [() => openRegistry(reference, registry, store)];
   const [first, ...others] = [...stored, ...remote];
   if (first !== undefined) return new NameSource(storeTag(reference), [first, ...others]);
   const name = storeTag(reference);
@@ -87,6 +95,31 @@ function openName(
       "implies, and there is neither here; name it as docker://HOST/NAME or oci:DIR",
     { reference: name },
   );
+}
+
+async function openArchive(path: string): Promise<Archive> {
+  const { Archive }: typeof import("./archive.ts") = await import(
+    import.meta.resolve("./archive.ts")
+  );
+  return new Archive(path);
+}
+
+async function openRegistry(
+  image: ImageName,
+  settings: () => Promise<RegistrySettings>,
+  store: string | undefined,
+): Promise<RegistrySource> {
+  const { RegistrySource }: typeof import("./registry_source.ts") = await import(
+    import.meta.resolve("./registry_source.ts")
+  );
+  return new RegistrySource(image, settings, storedIn(store));
+}
+
+async function openStored(store: string, image: ImageName): Promise<StoreSource> {
+  const { StoreSource }: typeof import("./store_source.ts") = await import(
+    import.meta.resolve("./store_source.ts")
+  );
+  return new StoreSource(store, image);
 }
 
 /** Finds blobs in a store. One of the right size is the right one: it was verified when it came. */

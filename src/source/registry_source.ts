@@ -199,7 +199,9 @@ class ClientLease {
 
   /** The client is loaded only here: it takes as long as half of Deno's start. */
   async #connect(): Promise<RegistryClient> {
-    const { RegistryClient } = await import("../registry/client.ts");
+    const { RegistryClient }: typeof import("../registry/client.ts") = await import(
+      import.meta.resolve("../registry/client.ts")
+    );
     return RegistryClient.open(this.#image, await this.#settings());
   }
 

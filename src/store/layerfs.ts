@@ -82,7 +82,9 @@ export class LayerFS {
       asRoot: Deno.uid() === 0,
       traits: NO_TRAITS,
     };
-    const { applyLayers } = await import("../layer/apply_layers.ts");
+    const { applyLayers }: typeof import("../layer/apply_layers.ts") = await import(
+      import.meta.resolve("../layer/apply_layers.ts")
+    );
     const result = await applyLayers(job, work.signal, work.onProgress);
     const sum = (key: "compressed" | "uncompressed") =>
       result.layers.reduce((total, layer) => total + layer[key], 0);
@@ -106,7 +108,9 @@ export class LayerFS {
     if (missing.length === 0) return { ...NOTHING_PROVIDED, reused: layers.length };
     using _progress = announce(missing, work);
     // Loaded only here: as a rule the layers are there.
-    const { makeLayers } = await import("./make_layers.ts");
+    const { makeLayers }: typeof import("./make_layers.ts") = await import(
+      import.meta.resolve("./make_layers.ts")
+    );
     const skeletonPath = (chainId: Digest) => this.skeletonPath(chainId);
     return await makeLayers(this.#store, { layers, found, skeletonPath }, work);
   }

@@ -85,7 +85,9 @@ export async function chooseDriver(options: StoreOptions): Promise<DriverChoice>
     );
   }
   if (driver !== "auto") return { name: driver, reason: "it was asked for" };
-  const { overlayProblem } = await import("./overlay/probe.ts");
+  const { overlayProblem }: typeof import("./overlay/probe.ts") = await import(
+    import.meta.resolve("./overlay/probe.ts")
+  );
   const problem = await overlayProblem(resolve(options.store));
   return problem === null
     ? { name: "overlay", reason: "no dataset was named, and overlayfs can be mounted" }

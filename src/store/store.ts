@@ -200,7 +200,9 @@ function makeDirectories(directory: string): void {
 
 /** Whether the driver "directory" is to keep layers: where copies of them cost no space. */
 async function keepsLayers(directory: string): Promise<boolean> {
-  const { canReflink } = await import("./directory/reflink.ts");
+  const { canReflink }: typeof import("./directory/reflink.ts") = await import(
+    import.meta.resolve("./directory/reflink.ts")
+  );
   return await canReflink(directory);
 }
 
@@ -209,18 +211,24 @@ async function createDriver(directory: string, settings: Settings): Promise<Driv
   switch (settings.driver) {
     case "zfs": {
       if (settings.dataset === undefined) break;
-      const { ZfsDriver } = await import("./zfs/zfs_driver.ts");
+      const { ZfsDriver }: typeof import("./zfs/zfs_driver.ts") = await import(
+        import.meta.resolve("./zfs/zfs_driver.ts")
+      );
       return new ZfsDriver(directory, settings.dataset, {
         isKnown: settings.path === directory,
         remember: () => rememberPath(directory, settings),
       });
     }
     case "overlay": {
-      const { OverlayDriver } = await import("./overlay/overlay_driver.ts");
+      const { OverlayDriver }: typeof import("./overlay/overlay_driver.ts") = await import(
+        import.meta.resolve("./overlay/overlay_driver.ts")
+      );
       return new OverlayDriver(directory);
     }
     case "directory": {
-      const { DirectoryDriver } = await import("./directory/directory_driver.ts");
+      const { DirectoryDriver }: typeof import("./directory/directory_driver.ts") = await import(
+        import.meta.resolve("./directory/directory_driver.ts")
+      );
       return new DirectoryDriver(directory, settings.keepsLayers ?? false);
     }
   }

@@ -63,7 +63,7 @@ export async function copyImage(options: CopyOptions): Promise<CopiedImage> {
   const usesStore = [source, base].some((reference) => reference?.transport === "store");
   // Read before a store is opened: a failure must not make one.
   const places = { ...options, ...(usesStore ? options.store() : { store: undefined }) };
-  await using opened = openSource(source, places);
+  await using opened = await openSource(source, places);
   const graph = opened.kind === "oci"
     ? await readGraph(opened, options)
     : await dockerGraph(opened, options, options);
@@ -104,7 +104,7 @@ async function deltaOf(
   options: CopyOptions,
   places: SourcePlaces,
 ): Promise<Delta> {
-  await using source = openSource(base, places);
+  await using source = await openSource(base, places);
   const found = source.kind === "oci"
     ? await readGraph(source, options)
     : await dockerGraph(source, options, options);

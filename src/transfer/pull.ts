@@ -52,7 +52,7 @@ interface Pulled {
 export async function pullImage(store: ImageStore, options: PullOptions): Promise<PulledImage> {
   const reference = parseReference(options.reference);
   if (options.as !== undefined) parseNewStoreTag(options.as);
-  await using source = openSource(reference, options);
+  await using source = await openSource(reference, options);
   const { graph, tags, platform } = source.kind === "oci"
     ? await readImage(source, options)
     : await readArchive(source, options);

@@ -95,7 +95,10 @@ async function validateCopy(
 ): Promise<void> {
   // What the registry sends is what is judged, not what the store has.
   const { store: _, ...elsewhere } = places;
-  await using source = openSource(reference, reference.transport === "docker" ? elsewhere : places);
+  await using source = await openSource(
+    reference,
+    reference.transport === "docker" ? elsewhere : places,
+  );
   if (source.kind !== "oci") throw new TypeError("archives are read where they are");
   const graph = await readGraph(source, { all: true });
   const path = Deno.makeTempDirSync({ prefix: "layerfs-validate-" });

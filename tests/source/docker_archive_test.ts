@@ -27,7 +27,7 @@ async function withArchive(
   await withDirectory(async (dir) => {
     const reference = dockerArchive(`${dir}/a.tar`, { layers: [BASE, TOP], ...spec });
     await test(async (suffix = "") => {
-      await using source = openSource(parseReference(reference + suffix)) as DockerSource;
+      await using source = await openSource(parseReference(reference + suffix)) as DockerSource;
       return await source.image();
     }, reference);
   });
@@ -115,7 +115,7 @@ Deno.test("layers of old archives are links to those of other images", async () 
     manifestOf(name, ["./1/layer.tar", "2/layer.tar", "/3/layer.tar"]),
   ];
   await withMembers(members, async (reference) => {
-    const source = openSource(parseReference(reference)) as DockerSource;
+    const source = await openSource(parseReference(reference)) as DockerSource;
     const { layers } = await source.image();
     assertEquals(layers.map(({ location }) => readLocation(location)), [BASE, BASE, BASE]);
   });
@@ -144,7 +144,7 @@ Deno.test("a config whose name is another digest than its own is refused", async
   for (const name of [`${WRONG_DIGEST.slice(7)}.json`, `blobs/sha256/${WRONG_DIGEST.slice(7)}`]) {
     const members = [file("l", BASE), file(name, configFor([BASE])), manifestOf(name, ["l"])];
     await withMembers(members, async (reference) => {
-      const source = openSource(parseReference(reference)) as DockerSource;
+      const source = await openSource(parseReference(reference)) as DockerSource;
       await refuses(() => source.image(), "digest-mismatch", `Cannot verify config "${name}"`);
     });
   }
@@ -152,7 +152,7 @@ Deno.test("a config whose name is another digest than its own is refused", async
   await withMembers(
     [file("l", BASE), file("c.json", configFor([BASE])), manifestOf("c.json", ["l"])],
     async (reference) => {
-      const source = openSource(parseReference(reference)) as DockerSource;
+      const source = await openSource(parseReference(reference)) as DockerSource;
       assertEquals((await source.image()).layers.length, 1);
     },
   );
@@ -179,11 +179,11 @@ Deno.test("a manifest.json that is wrong is told with its place", async () => {
   const many = (entries: Json[]) => entries[0]!.Layers = Array(4097).fill("0/layer.tar");
   await withArchive({ manifest: many }, (open) => refuses(open, "unsupported", "4097 entries"));
   await withMembers([file("manifest.json", "{}")], async (reference) => {
-    const source = openSource(parseReference(reference)) as DockerSource;
+    const source = await openSource(parseReference(reference)) as DockerSource;
     await refuses(() => source.image(), "image-invalid", "not an array");
   });
   await withMembers([file("manifest.json", "[]")], async (reference) => {
-    const source = openSource(parseReference(reference)) as DockerSource;
+    const source = await openSource(parseReference(reference)) as DockerSource;
     await refuses(() => source.image(), "not-found", "there is no image");
   });
 });

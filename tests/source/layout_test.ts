@@ -22,12 +22,13 @@ const TAR = tarball([file("a", "content")]);
 /** Builds a layout of one layer and opens it; `suffix` is what stands after the path. */
 async function withLayout(
   spec: Partial<ImageSpec>,
-  test: (source: () => DescriptorSource, image: BuiltImage) => unknown,
+  test: (source: () => Promise<DescriptorSource>, image: BuiltImage) => unknown,
   suffix = "",
 ): Promise<void> {
   await withDirectory(async (dir) => {
     const image = imageLayout(`${dir}/layout`, { layers: [{ tar: TAR }], ...spec });
-    const open = () => openSource(parseReference(image.reference + suffix)) as DescriptorSource;
+    const open = async () =>
+      await openSource(parseReference(image.reference + suffix)) as DescriptorSource;
     await test(open, image);
   });
 }
@@ -35,7 +36,7 @@ async function withLayout(
 Deno.test("documents and layers of a layout are found and verified", async () => {
   for (const algorithm of ["sha256", "sha512"] as const) {
     await withLayout({ algorithm }, async (open, image) => {
-      await using source = open();
+      await using source = await open();
       const [manifest] = await source.index();
       assertEquals(manifest?.digest as string, image.manifestDigest);
       const bytes = await source.document(manifest!);
@@ -48,8 +49,8 @@ Deno.test("documents and layers of a layout are found and verified", async () =>
 });
 
 Deno.test("the reference is told in full", async () => {
-  await withLayout({}, (open, image) => {
-    assertEquals(open().reference, `oci:${image.dir}:v1`);
+  await withLayout({}, async (open, image) => {
+    assertEquals((await open()).reference, `oci:${image.dir}:v1`);
   }, ":v1");
 });
 
@@ -65,11 +66,11 @@ Deno.test("a digest that only a nested index names is found", async () => {
     const outer = { schemaVersion: 2, mediaType, manifests: [entry] };
     Deno.writeTextFileSync(`${image.dir}/index.json`, JSON.stringify(outer));
     const wanted = parseReference(`${image.reference}@${image.manifestDigest}`);
-    const source = openSource(wanted) as DescriptorSource;
+    const source = await openSource(wanted) as DescriptorSource;
     assertEquals((await source.index()).map((found) => found.digest as string), [
       image.manifestDigest,
     ]);
-    const absent = openSource(parseReference(`${image.reference}@${WRONG_DIGEST}`));
+    const absent = await openSource(parseReference(`${image.reference}@${WRONG_DIGEST}`));
     await refuses(
       () => (absent as DescriptorSource).index(),
       "not-found",
@@ -89,7 +90,7 @@ Deno.test("what is no layout is refused, with what is missing", async () => {
   });
   await withLayout({}, async (open, image) => {
     Deno.removeSync(`${image.dir}/index.json`);
-    await refuses(() => open().index(), "image-invalid", 'it has no "index.json"');
+    await refuses(async () => (await open()).index(), "image-invalid", 'it has no "index.json"');
   });
 });
 
@@ -115,7 +116,7 @@ Deno.test("oci-layout must be of the version that there is", async () => {
 Deno.test("index.json beyond the cap is not read", async () => {
   await withLayout({ rawIndex: () => " ".repeat((8 << 20) + 1) }, async (open) => {
     await refuses(
-      () => open().index(),
+      async () => (await open()).index(),
       "image-invalid",
       "Cannot read index.json",
       "8388608 at most",
@@ -128,13 +129,13 @@ Deno.test("a missing blob is told with its type, and where it may be", async () 
     const digest = parseDigest(image.layerDigests[0]!);
     const layer = { mediaType: "application/x.layer", digest, size: TAR.length };
     await refuses(
-      () => open().locate(layer),
+      async () => (await open()).locate(layer),
       "image-invalid",
       `Cannot find ${digest} (application/x.layer) in "${image.dir}"`,
       "copy the whole image",
     );
     const urls = ["https://example.org/l"];
-    await refuses(() => open().locate({ ...layer, urls }), "image-invalid", urls[0]!);
+    await refuses(async () => (await open()).locate({ ...layer, urls }), "image-invalid", urls[0]!);
   });
 });
 
@@ -143,7 +144,7 @@ Deno.test("a blob of another size than announced is refused before it is read", 
     const digest = parseDigest(image.layerDigests[0]!);
     for (const size of [0, TAR.length - 1, TAR.length + 1]) {
       await refuses(
-        () => open().locate({ mediaType: "a/b", digest, size }),
+        async () => (await open()).locate({ mediaType: "a/b", digest, size }),
         "size-mismatch",
         `it has ${TAR.length} bytes, its descriptor says ${size}`,
       );
@@ -161,7 +162,7 @@ Deno.test("a digest of an algorithm that is not computed names no path", async (
     ) {
       const digest = parseDigest(text);
       await refuses(
-        () => open().locate({ mediaType: "a/b", digest, size: 1 }),
+        async () => (await open()).locate({ mediaType: "a/b", digest, size: 1 }),
         "unsupported",
         text,
       );
@@ -204,7 +205,7 @@ Deno.test("nothing in a layout may be a symlink, a FIFO or a device", async () =
         await replace(path, `${image.dir}/..`);
         await refuses(
           async () => {
-            const source = open();
+            const source = await open();
             await source.index();
             if (digest === undefined) return;
             source.locate({ mediaType: "a/b", digest: parseDigest(digest), size });
@@ -223,7 +224,7 @@ Deno.test("the directories of the blobs may not be symlinks either", async () =>
       bySymlink(`${image.dir}/${name}`, `${image.dir}/..`);
       const digest = parseDigest(image.layerDigests[0]!);
       await refuses(
-        () => open().locate({ mediaType: "a/b", digest, size: TAR.length }),
+        async () => (await open()).locate({ mediaType: "a/b", digest, size: TAR.length }),
         "image-invalid",
         `"${name}" is not a directory`,
       );
@@ -235,7 +236,7 @@ Deno.test("the path that the user gives may be a symlink", async () => {
   await withLayout({}, async (_, image) => {
     Deno.symlinkSync(image.dir, `${image.dir}/../link`);
     const wanted = parseReference(`oci:${image.dir}/../link`) as LayoutReference;
-    const source = openSource(wanted) as DescriptorSource;
+    const source = await openSource(wanted) as DescriptorSource;
     assertEquals((await source.index()).length, 1);
     const files = new LayoutDirectory(wanted.path);
     // Without symlinks, so that what is opened later is what was checked now.
@@ -249,6 +250,6 @@ Deno.test("files that are no part of a layout are no error", async () => {
   await withLayout({}, async (open, image) => {
     Deno.writeTextFileSync(`${image.dir}/README`, "extra");
     Deno.writeTextFileSync(`${image.dir}/blobs/sha256/extra`, "extra");
-    assertEquals((await open().index()).length, 1);
+    assertEquals((await (await open()).index()).length, 1);
   });
 });

@@ -12,8 +12,7 @@
  * @module
  */
 
-import fs from "node:fs";
-import path from "node:path";
+import { resolve } from "@std/path/posix/resolve";
 import { LayerfsError } from "../../errors.ts";
 import { storageError } from "../../system_error.ts";
 import { diskUsage } from "../disk_usage.ts";
@@ -97,7 +96,7 @@ export class StagedOverlay implements StagedLayer {
   /** What is there already is somebody else's, and nothing to clean up. */
   #begin(): void {
     try {
-      fs.mkdirSync(this.#layer, 0o700);
+      Deno.mkdirSync(this.#layer, { mode: 0o700 });
     } catch (error) {
       throw storageError(error, this.#action);
     }
@@ -105,18 +104,18 @@ export class StagedOverlay implements StagedLayer {
 
   async #make({ lowers, own }: OverlayParts): Promise<void> {
     try {
-      if (own === null) fs.mkdirSync(this.own);
-      else fs.renameSync(own, this.own);
-      fs.chmodSync(this.own, ROOT_MODE); // whatever the umask
+      if (own === null) Deno.mkdirSync(this.own);
+      else Deno.renameSync(own, this.own);
+      Deno.chmodSync(this.own, ROOT_MODE); // whatever the umask
       if (lowers.length === 0) return;
-      fs.mkdirSync(this.#work, 0o700);
-      fs.mkdirSync(this.#merged, 0o700);
+      Deno.mkdirSync(this.#work, { mode: 0o700 });
+      Deno.mkdirSync(this.#merged, { mode: 0o700 });
     } catch (error) {
       throw storageError(error, this.#action);
     }
     await copyRootAttributes(lowers[0]!, this.own, this.#action);
     await mountOverlay({
-      source: storeSource(path.resolve(this.#staging, "../..")),
+      source: storeSource(resolve(this.#staging, "../..")),
       target: this.#merged,
       lowers,
       upper: { upper: this.own, work: this.#work },
