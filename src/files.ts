@@ -47,11 +47,19 @@ export function namesIn(directory: string): string[] {
 }
 
 /**
- * rmdir(2), which refuses a directory that is not empty, and whatever is no directory: that is what
- * the slash is for, as `Deno.removeSync` alone removes files too.
+ * Removes an empty directory, and nothing else. Deno has no rmdir(2): `Deno.removeSync` removes files
+ * too, and takes a slash, which would tell the system, off the end of a path where permissions are
+ * named (measured, 2.9.6). So what takes a directory's place between the look and the removal is
+ * removed, if it is a file or empty; all callers have places that only layerfs writes to, under a lock,
+ * or that they have just seen empty.
+ *
+ * @throws what the system says of a directory that is not empty, or `NotADirectory`
  */
 export function removeDirectory(path: string): void {
-  Deno.removeSync(`${path}/`);
+  if (!Deno.lstatSync(path).isDirectory) {
+    throw new Deno.errors.NotADirectory(`Not a directory (os error 20): remove '${path}'`);
+  }
+  Deno.removeSync(path);
 }
 
 /** Removes a file or a symlink, if it is there. */

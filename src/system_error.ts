@@ -27,6 +27,7 @@ const CLASS_CODES: Readonly<Record<string, string>> = {
   NotFound: "ENOENT",
   AlreadyExists: "EEXIST",
   PermissionDenied: "EACCES",
+  NotADirectory: "ENOTDIR",
 };
 
 /** Errno names of numbers that Deno gives in its message alone (Linux, asm-generic/errno.h). */
