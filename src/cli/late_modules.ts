@@ -12,6 +12,7 @@
 
 /** Called by nobody. */
 export const LATE_MODULES: readonly (() => Promise<unknown>)[] = [
+  () => import("../container/bundle_files.ts"),
   () => import("../container/keep_blobs.ts"),
   () => import("../container/rootfs.ts"),
   () => import("../layer/apply_layers.ts"),
@@ -24,10 +25,13 @@ export const LATE_MODULES: readonly (() => Promise<unknown>)[] = [
   () => import("../source/store_source.ts"),
   () => import("../store/directory/directory_driver.ts"),
   () => import("../store/directory/reflink.ts"),
+  () => import("../store/images.ts"),
   () => import("../store/make_layers.ts"),
   () => import("../store/overlay/overlay_driver.ts"),
   () => import("../store/overlay/probe.ts"),
+  () => import("../store/replacement.ts"),
   () => import("../store/zfs/zfs_driver.ts"),
+  () => import("../store/zfs/zfs_layers.ts"),
   () => import("./commands.ts"),
   () => import("./commands/commit.ts"),
   () => import("./commands/completions.ts"),

@@ -4,11 +4,10 @@
  * @module
  */
 
-import type { DigestEngine } from "../core/hasher.ts";
+import { digestBytes, type DigestEngine } from "../core/hasher.ts";
 import type { ImageConfig } from "../oci/config.ts";
 import type { Digest } from "../oci/digest.ts";
 import { check, run } from "../process.ts";
-import { digestFile } from "../store/digest_file.ts";
 import { storageError } from "../system_error.ts";
 import { buildRuntimeConfig, type BundlePlan } from "./bundle.ts";
 import { currentIdMaps } from "./id_map.ts";
@@ -25,6 +24,8 @@ export interface BundleFiles {
   readonly command: readonly string[];
   /** Volumes of a bundle that this one takes the place of; none where it is absent. */
   readonly volumes?: KeptVolumes;
+  /** What computes the digest of config.json. */
+  readonly engine: DigestEngine;
   readonly signal: AbortSignal;
 }
 
@@ -42,37 +43,28 @@ const NO_VOLUMES: KeptVolumes = { sources: new Map(), firstFree: 0 };
 /**
  * Writes config.json and makes the directories of the volumes.
  *
- * @returns warnings for people to read
+ * @returns the digest of config.json, and warnings for people to read
  */
-export async function writeBundle(files: BundleFiles): Promise<string[]> {
-  const { bundle, signal, volumes = NO_VOLUMES, ...request } = files;
+export async function writeBundle(
+  files: BundleFiles,
+): Promise<{ configDigest: Digest; warnings: string[] }> {
+  const { bundle, signal, engine, volumes = NO_VOLUMES, ...request } = files;
   const idMaps = Deno.uid() === 0 ? null : currentIdMaps();
   const rootless = idMaps?.maps ?? null;
   const rootfs = `${bundle}/rootfs`;
   const plan = withKept(buildRuntimeConfig({ ...request, rootfs, rootless }), volumes);
+  const text = JSON.stringify(plan.config, null, 2) + "\n";
   try {
-    const text = JSON.stringify(plan.config, null, 2) + "\n";
     Deno.writeTextFileSync(`${bundle}/config.json`, text, { mode: 0o600, createNew: true });
     if (plan.volumes.length > 0) Deno.mkdirSync(`${bundle}/volumes`, { mode: 0o700 });
     for (const volume of plan.volumes) await makeVolume(bundle, volume, signal);
   } catch (error) {
     throw storageError(error, `Cannot write the bundle "${bundle}"`);
   }
-  return [...(idMaps?.warnings ?? []), ...plan.warnings];
-}
-
-/** The digest of a bundle's config.json as it is now. */
-export async function digestConfig(
-  bundle: string,
-  how: { readonly engine: DigestEngine; readonly signal: AbortSignal },
-): Promise<Digest> {
-  const path = `${bundle}/config.json`;
-  try {
-    const length = Deno.statSync(path).size;
-    return await digestFile({ path, offset: 0, length }, "sha256", how);
-  } catch (error) {
-    throw storageError(error, `Cannot read "${path}"`);
-  }
+  return {
+    configDigest: digestBytes(new TextEncoder().encode(text), "sha256", engine),
+    warnings: [...(idMaps?.warnings ?? []), ...plan.warnings],
+  };
 }
 
 /** Volumes that are there already are not made, and the others get numbers behind theirs. */

@@ -20,7 +20,6 @@ import type { ResolvedImage } from "../source/image.ts";
 import type { Staging } from "../store/staging.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { storageError } from "../system_error.ts";
-import { digestConfig, writeBundle } from "./bundle_files.ts";
 import { checkFree, checkNew, containerPath } from "./containers.ts";
 import { findOrigin, type Origin, type OriginOptions } from "./origin.ts";
 import type { Overrides } from "./overrides.ts";
@@ -111,22 +110,16 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     origin,
     signal: options.signal,
   });
-  const made = await makeRootfs(origin, options, { store, id, bundle, claim: staging.name });
-  const image = origin.source === "image" ? origin.image : null;
-  const warnings = [
-    ...(origin.source === "fallback" ? [`used the fallback rootfs: ${origin.reason}`] : []),
-    ...made.warnings,
-    ...await writeBundle({
-      bundle,
-      id,
-      image: image?.config ?? null,
-      overrides: options.overrides,
-      command: options.command,
-      signal: options.signal,
-    }),
-  ];
+  // What comes next is loaded while another program makes the root filesystem.
+  const [made, { writeBundle }] = await Promise.all([
+    makeRootfs(origin, options, { store, id, bundle, claim: staging.name }),
+    loadBundleFiles(),
+  ]);
+  const { overrides, command, engine, signal } = options;
+  const image = origin.source === "image" ? origin.image.config : null;
+  const files = await writeBundle({ bundle, id, image, overrides, command, engine, signal });
   const record = imageRecord(origin);
-  if (options.signal.aborted) throw new LayerfsError("interrupted", "Cannot create: interrupted");
+  if (signal.aborted) throw new LayerfsError("interrupted", "Cannot create: interrupted");
   claim.commit(formatRecord({
     version: 1,
     id,
@@ -135,11 +128,7 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     source: origin.source,
     top: topLayer(origin),
     image: record,
-    settings: {
-      overrides: options.overrides,
-      command: options.command,
-      configDigest: await digestConfig(bundle, options),
-    },
+    settings: { overrides, command, configDigest: files.configDigest },
   }));
   const { reused, applied, compressed, uncompressed } = made;
   return {
@@ -152,8 +141,19 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     layers: { total: reused + applied, reused, applied },
     bytes: { compressed, uncompressed },
     durationMs: Math.round(performance.now() - started),
-    warnings,
+    warnings: [
+      ...(origin.source === "fallback" ? [`used the fallback rootfs: ${origin.reason}`] : []),
+      ...made.warnings,
+      ...files.warnings,
+    ],
   };
+}
+
+async function loadBundleFiles(): Promise<typeof import("./bundle_files.ts")> {
+  const files: typeof import("./bundle_files.ts") = await import(
+    import.meta.resolve("./bundle_files.ts")
+  );
+  return files;
 }
 
 /** The origin, with the blobs of its image in the store where that is wanted. */

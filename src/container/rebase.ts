@@ -6,9 +6,11 @@
 
 import { LayerfsError } from "../errors.ts";
 import { exists, namesIn } from "../files.ts";
+import type { Digest } from "../oci/digest.ts";
 import { isObject } from "../oci/fields.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import { type ResolvedImage, resolveImage } from "../source/image.ts";
+import { digestFile } from "../store/digest_file.ts";
 import type { NewRootfs } from "../store/driver.ts";
 import { describeHolders, holdersOf } from "../store/holders.ts";
 import { LayerFS } from "../store/layerfs.ts";
@@ -17,7 +19,7 @@ import { Replacement } from "../store/replacement.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { storageError } from "../system_error.ts";
 import { type BasePlaces, withBaseTree } from "./base.ts";
-import { digestConfig, type KeptVolumes, writeBundle } from "./bundle_files.ts";
+import { type KeptVolumes, writeBundle } from "./bundle_files.ts";
 import { type Container, containerPath, getContainer, getSettled, rootfsOf } from "./containers.ts";
 import { recordOf } from "./create.ts";
 import {
@@ -236,9 +238,8 @@ async function writeFiles(
   }
   const { overrides, command } = settings;
   const volumes = volumesOf(container.bundle);
-  const files = { bundle, id, image: image.config, overrides, command, volumes, signal };
-  const warnings = await writeBundle(files);
-  const configDigest = await digestConfig(bundle, { engine, signal });
+  const files = { bundle, id, image: image.config, overrides, command, volumes, engine, signal };
+  const { configDigest, warnings } = await writeBundle(files);
   const used = new Set(volumesOf(bundle).sources.values());
   const unused = [...volumes.sources].filter(([, source]) => !used.has(source));
   return {
@@ -251,6 +252,20 @@ async function writeFiles(
       }),
     ],
   };
+}
+
+/** The digest of a bundle's config.json as it is now. */
+async function digestConfig(
+  bundle: string,
+  how: Pick<RebaseOptions, "engine" | "signal">,
+): Promise<Digest> {
+  const path = `${bundle}/config.json`;
+  try {
+    const length = Deno.statSync(path).size;
+    return await digestFile({ path, offset: 0, length }, "sha256", how);
+  } catch (error) {
+    throw storageError(error, `Cannot read "${path}"`);
+  }
 }
 
 /** Volumes of the image that a bundle has, by what its config.json mounts. */

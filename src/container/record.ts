@@ -7,9 +7,8 @@
 import { LayerfsError } from "../errors.ts";
 import { type Digest, digestProblem } from "../oci/digest.ts";
 import { isObject } from "../oci/fields.ts";
-import { RECORD_FILE } from "../store/claim.ts";
+import { PENDING, RECORD_FILE } from "../store/claim.ts";
 import type { DriverName } from "../store/driver.ts";
-import { PENDING } from "../store/replacement.ts";
 import { isDriverName } from "../store/settings.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { NO_OVERRIDES, type Overrides } from "./overrides.ts";

@@ -22,6 +22,9 @@ import { CLAIM_FILE, type Staging } from "./staging.ts";
 /** Name of the record in a bundle. */
 export const RECORD_FILE = "layerfs.json";
 
+/** Member of a record that names the replacement which the container is, before it is in its place. */
+export const PENDING = "pending";
+
 /** Name of the root filesystem in a bundle. */
 export const ROOTFS = "rootfs";
 

@@ -24,15 +24,20 @@ import { lstatOrNull, namesIn, removeIfThere, syncToDisk, writeDurably } from ".
 import { isObject } from "../oci/fields.ts";
 import { check, run } from "../process.ts";
 import { errnoName, storageError } from "../system_error.ts";
-import { type Claimed, markerIn, type Place, readClaim, RECORD_FILE, ROOTFS } from "./claim.ts";
+import {
+  type Claimed,
+  markerIn,
+  PENDING,
+  type Place,
+  readClaim,
+  RECORD_FILE,
+  ROOTFS,
+} from "./claim.ts";
 import type { ContainerRootfs } from "./driver.ts";
 import type { FileLock } from "./lock.ts";
 import { mountsBelow } from "./mounts.ts";
 import { removeTree } from "./remove_tree.ts";
 import { CLAIM_FILE, type Staging } from "./staging.ts";
-
-/** Member of a record that names the replacement which the container is, before it is in its place. */
-export const PENDING = "pending";
 
 /** The record that decides, and where what was replaced goes, in the replacement's bundle. */
 const PENDING_FILE = "pending.json";

@@ -28,10 +28,8 @@ import type { Digest } from "../oci/digest.ts";
 import { storageError } from "../system_error.ts";
 import { claimsOn, sweepClaim } from "./claim.ts";
 import type { Driver } from "./driver.ts";
-import { ImageStore } from "./images.ts";
 import { layerName } from "./layer_record.ts";
 import { FileLock, type LockMode } from "./lock.ts";
-import { sweepReplacement } from "./replacement.ts";
 import {
   chooseDriver,
   readSettings,
@@ -130,6 +128,9 @@ export class Store implements Disposable {
   }
 
   readonly #free: Free = async (name, directory) => {
+    const { sweepReplacement }: typeof import("./replacement.ts") = await import(
+      import.meta.resolve("./replacement.ts")
+    );
     // First, as what the driver then sweeps may be what a replacement has left.
     await sweepReplacement(directory, this);
     await this.driver.sweep(name);
@@ -184,6 +185,9 @@ async function settle(options: StoreOptions, directory: string): Promise<Setting
     ...(dataset === undefined ? {} : { dataset, path: real }),
     ...(name === "directory" ? { keepsLayers: await keepsLayers(directory) } : {}),
   };
+  const { ImageStore }: typeof import("./images.ts") = await import(
+    import.meta.resolve("./images.ts")
+  );
   await new ImageStore(real).initialize();
   await (await createDriver(real, settings)).initialize();
   if (writeSettings(directory, settings)) return settings;

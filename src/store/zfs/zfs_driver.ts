@@ -12,7 +12,6 @@
 import { LayerfsError, printable } from "../../errors.ts";
 import type { Candidates } from "../../layer/tree_changes.ts";
 import type { Digest } from "../../oci/digest.ts";
-import { storageError } from "../../system_error.ts";
 import type {
   ContainerRootfs,
   Driver,
@@ -25,41 +24,14 @@ import type {
   Strays,
   Survey,
 } from "../driver.ts";
-import { layerName, type LayerRecord, type StoredLayer } from "../layer_record.ts";
+import type { LayerRecord, StoredLayer } from "../layer_record.ts";
 import { isMountPoint } from "../mount_point.ts";
 import type { ListedMount } from "../mounts.ts";
-import { createRoots, missingRoot, missingRoots } from "./create_roots.ts";
-import { DatasetNames, isStagedName } from "./dataset_names.ts";
-import { LayerIndex } from "./layer_index.ts";
-import {
-  LAYER_PROPERTIES,
-  readRecord,
-  readRecords,
-  RECORD_PROPERTIES,
-} from "./layer_properties.ts";
-import { mountDataset, removeMountPoint, unmountDataset, VIEW_OPTIONS } from "./mounting.ts";
-import { type Home, Ownership, STORE } from "./ownership.ts";
-import { propertiesBelow, propertiesOf, propertiesOneBelow } from "./properties.ts";
-import { refuseClones, removeLayer } from "./remove_layer.ts";
-import { restoreLayer } from "./restore_layer.ts";
-import {
-  checkReplaceable,
-  createRootfs,
-  removeRootfs,
-  replaceRootfs,
-  TOP,
-} from "./rootfs_dataset.ts";
-import { STATE_PROPERTIES, statesOf } from "./rootfs_states.ts";
-import { StagedDataset } from "./staged_dataset.ts";
-import {
-  findBrokenLayers,
-  findRenamed,
-  findRootfs,
-  findStrays,
-  STRAY_PROPERTIES,
-} from "./strays.ts";
-import { SWEEP_PROPERTIES, sweepDataset } from "./sweep_dataset.ts";
-import { diffDataset } from "./zfs_diff.ts";
+import { DatasetNames } from "./dataset_names.ts";
+import { unmountDataset } from "./mounting.ts";
+import { type Home, Ownership } from "./ownership.ts";
+import { checkReplaceable, createRootfs, removeRootfs, replaceRootfs } from "./rootfs_dataset.ts";
+import type { ZfsLayers } from "./zfs_layers.ts";
 import { failureError } from "./zfs_failure.ts";
 
 /** Of a store that remembers nothing. */
@@ -74,7 +46,7 @@ export class ZfsDriver implements Driver {
   readonly #store: string;
   readonly #names: DatasetNames;
   readonly #ownership: Ownership;
-  readonly #index: LayerIndex;
+  #late: Promise<ZfsLayers> | null = null;
 
   /**
    * Looks at nothing yet.
@@ -92,80 +64,6 @@ export class ZfsDriver implements Driver {
     }
     this.#store = store;
     this.#ownership = new Ownership(this.#names, store, home);
-    this.#index = new LayerIndex(`${store}/layers`);
-  }
-
-  async initialize(): Promise<void> {
-    await createRoots(this.#names, this.#ownership);
-    this.#index.initialize();
-    try {
-      Deno.mkdirSync(this.#views, { recursive: true, mode: 0o700 });
-    } catch (error) {
-      throw storageError(error, `Cannot make "${this.#views}"`);
-    }
-  }
-
-  async findMissing(): Promise<readonly string[]> {
-    return await missingRoots(this.#names);
-  }
-
-  async findLayers(chainIds: readonly Digest[]): Promise<ReadonlyMap<Digest, LayerRecord>> {
-    if (chainIds.length === 0) return new Map();
-    const action = `Cannot look for layers in "${this.#names.layers}"`;
-    // R/layers is asked for as well, to tell a missing pool from missing layers.
-    const names = [this.#names.layers, ...chainIds.map((chainId) => this.#names.snapshot(chainId))];
-    const properties = [STORE, ...RECORD_PROPERTIES];
-    const all = await propertiesOf(names, this.#names.layers, properties, action);
-    await this.#refuseMissing(all.has(this.#names.layers), action);
-    this.#ownership.check(all, this.#names.layers, action);
-    return readRecords(chainIds, (chainId) => all.get(this.#names.snapshot(chainId)));
-  }
-
-  async listLayers(): Promise<readonly StoredLayer[]> {
-    const { layers } = this.#names;
-    const action = `Cannot list the layers in "${layers}"`;
-    const own = await propertiesOf([layers], layers, [STORE], action);
-    await this.#refuseMissing(own.has(layers), action);
-    this.#ownership.check(own, layers, action);
-    return await this.#index.stored(this.#views);
-  }
-
-  async prepareLayer(
-    chainId: Digest,
-    parent: LayerRecord | null,
-    staging: string,
-  ): Promise<StagedLayer> {
-    const layer = { chainId, parent, staging, view: this.#view(chainId) };
-    return await StagedDataset.create(this.#names, this.#index, layer, this.#removeBroken);
-  }
-
-  async removeLayer(chainId: Digest): Promise<Removal> {
-    const action = `Cannot remove layer ${chainId}`;
-    await this.#ownership.verify(this.#names.layers, action);
-    const removal = await removeLayer(this.#names, chainId, this.#view(chainId));
-    if (removal === null) await this.#refuseMissing(false, action);
-    this.#index.remove(layerName(chainId));
-    return removal ?? "removed";
-  }
-
-  /** A snapshot is seen below `.zfs` of a mounted dataset only, and on zfs-fuse not at all. */
-  treeOf(_chainId: Digest): null {
-    return null;
-  }
-
-  async mountLayer(chainId: Digest): Promise<string> {
-    const action = `Cannot mount layer ${chainId}`;
-    const view = this.#view(chainId);
-    if (isMountPoint(view)) return view;
-    await this.#mount(this.#names.layer(chainId), view, action, VIEW_OPTIONS);
-    return view;
-  }
-
-  async unmountLayer(chainId: Digest): Promise<void> {
-    const view = this.#view(chainId);
-    const action = `Cannot unmount layer ${chainId}`;
-    if (isMountPoint(view)) await unmountDataset(this.#names.layer(chainId), view, action);
-    removeMountPoint(view);
   }
 
   async createRootfs(container: NewRootfs): Promise<void> {
@@ -182,7 +80,7 @@ export class ZfsDriver implements Driver {
     if (failure.kind !== "no-dataset" && failure.kind !== "no-parent") {
       throw failureError(failure, action);
     }
-    await this.#refuseMissing(false, action);
+    await (await this.#layers()).refuseMissing(false, action);
     const state = `there is no layer ${container.top}`;
     throw new LayerfsError("not-found", `${action}: ${state}`, { chainId: container.top });
   }
@@ -190,7 +88,7 @@ export class ZfsDriver implements Driver {
   async mountRootfs({ id, rootfs }: ContainerRootfs): Promise<void> {
     if (isMountPoint(rootfs)) return;
     const action = `Cannot mount the root filesystem of container "${id}"`;
-    await this.#mount(this.#names.container(id), rootfs, action);
+    await (await this.#layers()).mount(this.#names.container(id), rootfs, action);
   }
 
   /** zfs-fuse has the type "fuse.zfs". */
@@ -204,17 +102,11 @@ export class ZfsDriver implements Driver {
     await unmountDataset(this.#names.container(id), rootfs, action);
   }
 
-  async changedPaths({ id, rootfs, top }: ContainerRootfs): Promise<Candidates> {
-    if (top === null) return { paths: null, keepsInodes: false };
-    const action = `Cannot read the changes of container "${id}"`;
-    return await diffDataset(this.#names.snapshot(top), this.#names.container(id), rootfs, action);
-  }
-
   async removeRootfs(container: ContainerRootfs, claim?: string): Promise<void> {
     const action = `Cannot remove the root filesystem of container "${container.id}"`;
     await this.#ownership.verify(this.#names.containers, action);
     if (await removeRootfs(this.#names, container, claim)) return;
-    await this.#refuseMissing(false, action);
+    await (await this.#layers()).refuseMissing(false, action);
   }
 
   async checkReplaceable(container: ContainerRootfs): Promise<void> {
@@ -227,124 +119,94 @@ export class ZfsDriver implements Driver {
     await replaceRootfs(this.#names, container, replacement);
   }
 
+  /** A snapshot is seen below `.zfs` of a mounted dataset only, and on zfs-fuse not at all. */
+  treeOf(_chainId: Digest): null {
+    return null;
+  }
+
+  async initialize(): Promise<void> {
+    return await (await this.#layers()).initialize();
+  }
+
+  async findMissing(): Promise<readonly string[]> {
+    return await (await this.#layers()).findMissing();
+  }
+
+  async findLayers(chainIds: readonly Digest[]): Promise<ReadonlyMap<Digest, LayerRecord>> {
+    return await (await this.#layers()).findLayers(chainIds);
+  }
+
+  async listLayers(): Promise<readonly StoredLayer[]> {
+    return await (await this.#layers()).listLayers();
+  }
+
+  async prepareLayer(
+    chainId: Digest,
+    parent: LayerRecord | null,
+    staging: string,
+  ): Promise<StagedLayer> {
+    return await (await this.#layers()).prepareLayer(chainId, parent, staging);
+  }
+
+  async removeLayer(chainId: Digest): Promise<Removal> {
+    return await (await this.#layers()).removeLayer(chainId);
+  }
+
+  async mountLayer(chainId: Digest): Promise<string> {
+    return await (await this.#layers()).mountLayer(chainId);
+  }
+
+  async unmountLayer(chainId: Digest): Promise<void> {
+    return await (await this.#layers()).unmountLayer(chainId);
+  }
+
+  async changedPaths(container: ContainerRootfs): Promise<Candidates> {
+    return await (await this.#layers()).changedPaths(container);
+  }
+
   async rootfsStates(
     containers: readonly ContainerRootfs[],
   ): Promise<ReadonlyMap<string, RootfsState>> {
-    if (containers.length === 0) return new Map();
-    const parent = this.#names.containers;
-    const action = `Cannot look for containers in "${parent}"`;
-    const names = [parent, ...containers.map(({ id }) => this.#names.container(id))];
-    const all = await propertiesOf(names, parent, [...STATE_PROPERTIES, STORE], action);
-    await this.#refuseMissing(all.has(parent), action);
-    this.#ownership.check(all, parent, action);
-    return statesOf(this.#names, containers, all);
+    return await (await this.#layers()).rootfsStates(containers);
   }
 
-  async findRenamed(
-    containers: readonly ContainerRootfs[],
-  ): Promise<ReadonlyMap<string, string>> {
-    return await findRenamed(this.#names, containers);
+  async findRenamed(containers: readonly ContainerRootfs[]): Promise<ReadonlyMap<string, string>> {
+    return await (await this.#layers()).findRenamed(containers);
   }
 
   async sweep(staging: string): Promise<void> {
-    if (!isStagedName(staging)) return;
-    const { staging: parent } = this.#names;
-    const dataset = this.#names.staged(staging);
-    const action = `Cannot sweep "${dataset}"`;
-    await this.#ownership.verify(parent, action);
-    const all = await propertiesBelow([dataset], SWEEP_PROPERTIES, action);
-    await this.#refuseMissing(all.has(dataset), action);
-    if (all.has(dataset)) await sweepDataset(this.#names, dataset, all, action);
+    return await (await this.#layers()).sweep(staging);
   }
 
   async restoreLayer(chainId: Digest): Promise<boolean> {
-    await this.#ownership.verify(this.#names.layers, `Cannot restore layer ${chainId}`);
-    await restoreLayer(this.#names, chainId, this.#view(chainId));
-    return true;
+    return await (await this.#layers()).restoreLayer(chainId);
   }
 
   async repairLayer(chainId: Digest): Promise<void> {
-    const action = `Cannot repair layer ${chainId}`;
-    const dataset = this.#names.layer(chainId);
-    const snapshot = this.#names.snapshot(chainId);
-    const all = await propertiesOf([dataset, snapshot], dataset, LAYER_PROPERTIES, action);
-    const record = readRecord(layerName(chainId), all.get(snapshot));
-    if (typeof record === "string") await this.#removeBroken(chainId);
-    else this.#index.write({ ...record, bytes: Number(all.get(dataset)?.get("used")) });
+    return await (await this.#layers()).repairLayer(chainId);
   }
 
   async listStrays(): Promise<Strays> {
-    const { layers, containers, staging } = this.#names;
-    const action = `Cannot list what is in "${this.#names.root}"`;
-    const all = await propertiesBelow([layers, containers, staging], STRAY_PROPERTIES, action);
-    await this.#refuseMissing(all.has(layers), action);
-    for (const name of [layers, containers, staging]) this.#ownership.check(all, name, action);
-    return {
-      ...findStrays(this.#names, all),
-      brokenLayers: findBrokenLayers(this.#names, all, this.#index.list()),
-    };
+    return await (await this.#layers()).listStrays();
   }
 
   async survey(): Promise<Survey> {
-    const { containers, staging } = this.#names;
-    const action = `Cannot list what is in "${this.#names.root}"`;
-    const all = await propertiesBelow([containers, staging], STRAY_PROPERTIES, action);
-    await this.#refuseMissing(all.has(containers), action);
-    for (const name of [containers, staging]) this.#ownership.check(all, name, action);
-    return { ...findStrays(this.#names, all), layers: () => this.#index.stored(this.#views) };
+    return await (await this.#layers()).survey();
   }
 
   async measure(known: readonly ContainerRootfs[]): Promise<Measured> {
-    const { root, layers, containers } = this.#names;
-    const action = `Cannot measure dataset "${root}"`;
-    const asked = [...STATE_PROPERTIES, "available", "mountpoint", TOP, STORE];
-    const all = await propertiesOneBelow([root, containers], asked, action);
-    await this.#refuseMissing(all.has(layers) && all.has(containers), action);
-    for (const name of [layers, containers]) this.#ownership.check(all, name, action);
-    const bytes = (property: string) => Number(all.get(root)?.get(property));
-    return {
-      layers: await this.#index.stored(this.#views),
-      states: statesOf(this.#names, known, all),
-      strays: findRootfs(this.#names, all),
-      capacity: { usedBytes: bytes("used"), availableBytes: bytes("available") },
-    };
+    return await (await this.#layers()).measure(known);
   }
 
-  readonly #removeBroken = async (chainId: Digest): Promise<void> => {
-    await refuseClones(this.#names, chainId);
-    await this.removeLayer(chainId);
-  };
-
-  /** Where layers' trees are mounted. */
-  get #views(): string {
-    return `${this.#store}/views`;
+  /** Loaded when it is first needed. */
+  #layers(): Promise<ZfsLayers> {
+    return this.#late ??= this.#load();
   }
 
-  /** Where a layer's tree is mounted. */
-  #view(chainId: Digest): string {
-    return `${this.#views}/${layerName(chainId)}`;
-  }
-
-  async #mount(
-    dataset: string,
-    place: string,
-    action: string,
-    options: readonly string[] = [],
-  ): Promise<void> {
-    try {
-      await mountDataset(dataset, place, action, options);
-    } catch (error) {
-      if (error instanceof LayerfsError && error.code === "not-found") {
-        await this.#refuseMissing(false, action);
-      }
-      throw error;
-    }
-  }
-
-  /** Throws where something is missing because all of the store is. */
-  async #refuseMissing(isThere: boolean, action: string): Promise<void> {
-    if (isThere) return;
-    const error = await missingRoot(this.#names, action);
-    if (error !== null) throw error;
+  async #load(): Promise<ZfsLayers> {
+    const { ZfsLayers }: typeof import("./zfs_layers.ts") = await import(
+      import.meta.resolve("./zfs_layers.ts")
+    );
+    return new ZfsLayers(this.#store, this.#names, this.#ownership);
   }
 }
