@@ -41,7 +41,7 @@ export interface Hasher {
    * @example
    * ```ts ignore
    * const window = hasher.window;
-   * hasher.update(window.subarray(0, fs.readSync(fd, window)));
+   * hasher.update(window.subarray(0, file.readSync(window) ?? 0));
    * ```
    * @throws {TypeError} after {@linkcode digest}
    */
