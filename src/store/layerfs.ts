@@ -15,7 +15,7 @@
  */
 
 import { LayerfsError } from "../errors.ts";
-import { removeIfThere, syncToDisk } from "../files.ts";
+import { removeIfThere } from "../files.ts";
 import type { LayerSource } from "../layer/layer_source.ts";
 import { NO_TRAITS } from "../layer/traits.ts";
 import type { Digest } from "../oci/digest.ts";
