@@ -9,7 +9,8 @@
  *
  * Where layers may be unpacked apart, several are in the works at a time, each in a ring of its own:
  * those whose turn it is not yet are unpacked into directories of their own, and put on top in their
- * turn (see layer_streams.ts). Then two threads read and decompress, as that takes longest.
+ * turn (see layer_streams.ts). Where they make one tree, two threads read and decompress, as that takes
+ * longest.
  *
  * The digests of blobs in files are the second thread's as well: the more streams it has, the faster
  * is SHA-256 in WebAssembly (see hasher_lanes.ts).
@@ -98,7 +99,7 @@ export class LayerPipeline implements AsyncDisposable {
     this.#options = options;
     this.#board = Board.create(layers.length);
     this.#pump = new StreamPump(this.#board);
-    const plan = new PipelinePlan(layers, options.apart !== undefined);
+    const plan = new PipelinePlan(layers, options.apart);
     this.#plan = plan;
     this.#rings = Array.from({ length: plan.rings }, (_, ring) => {
       const writer = plan.inflaters[ring % plan.inflaters.length]!;
