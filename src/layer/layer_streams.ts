@@ -77,6 +77,8 @@ export class LayerStreams {
   readonly warnings: string[] = [];
   /** What the first tree has said of new files; null before that, when nothing is begun apart. */
   #isPlain: boolean | null = null;
+  /** A layer that is not to be begun apart any more; null for none. */
+  #held: number | null = null;
 
   constructor(setting: StreamSetting) {
     this.#setting = setting;
@@ -103,6 +105,11 @@ export class LayerStreams {
   /** A layer that is unpacked apart, whether all of it is there yet or not; null for any other. */
   apart(layer: number): ApartLayer | null {
     return this.#apart.get(layer) ?? null;
+  }
+
+  /** Keeps a layer, which is not unpacked apart, for its turn, which has come. */
+  hold(layer: number): void {
+    this.#held = layer;
   }
 
   /** Hands over a layer that was unpacked apart, with its directory. */
@@ -155,7 +162,7 @@ export class LayerStreams {
   #beginApart({ layer, attempt }: StreamName): LayerScan | null {
     const { apart: setting, board } = this.#setting;
     if (setting === null || this.#isPlain === null) return null;
-    if (attempt > 0 || !board.mayBeApart(layer)) return null;
+    if (attempt > 0 || layer === this.#held || !board.mayBeApart(layer)) return null;
     const place = `${setting.scratch}/apart-${layer}`;
     const root = `${place}/root`;
     fs.mkdirSync(root, { recursive: true, mode: WORKING_MODE });

@@ -127,6 +127,8 @@ export class TreeMaker implements LayerTaker {
       streams.askAgain(layer);
       return true;
     }
+    const { skeleton } = this.#layers[layer - this.#first]!;
+    if (apart.skeleton !== null) fs.renameSync(apart.skeleton, skeleton!);
     this.#take(layer);
     fs.rmSync(apart.place, { recursive: true });
     return true;

@@ -133,6 +133,8 @@ class Writer {
   #ownFiles(): OwnFiles | null {
     const layer = this.#board.head;
     const apart = this.#streams.apart(layer);
+    // Whoever is told that there is none prepares to have it applied.
+    this.#streams.hold(layer);
     if (apart === null) return null;
     while (this.#streams.apart(layer)?.isComplete === false) {
       this.#board.wait(BELL.write, () => this.#streams.turn(null));

@@ -34,10 +34,14 @@ class Stored implements AsyncDisposable {
   readonly #place: Place;
   readonly pipeline: LayerPipeline;
   readonly apart: string;
-  readonly warnings: string[] = [];
   #trees = 0;
 
-  constructor(place: Place, layers: readonly LayerSource[], signal: AbortSignal) {
+  constructor(
+    place: Place,
+    layers: readonly LayerSource[],
+    signal: AbortSignal,
+    mayBeApart: boolean,
+  ) {
     this.#place = place;
     this.apart = `${place.scratch}/apart`;
     Deno.mkdirSync(this.apart);
@@ -49,7 +53,7 @@ class Stored implements AsyncDisposable {
       total: layers.length,
       apart: { scratch: this.apart, asRoot: IS_ROOT, hasSkeletons: true, isOneTree: false },
     });
-    this.pipeline.allowApart(() => true);
+    if (mayBeApart) this.pipeline.allowApart(() => true);
   }
 
   /** Applies the next layer to the root, where the others are. */
@@ -60,6 +64,7 @@ class Stored implements AsyncDisposable {
     const follows = onTop;
     const job = { root, scratch, asRoot: IS_ROOT, traits: NO_TRAITS, onTop, follows, tells: true };
     await this.pipeline.makeTree(job, [skeleton]);
+    assert(Deno.statSync(skeleton).size > 0);
   }
 
   /** Waits until a layer is begun apart. */
@@ -91,11 +96,12 @@ function test(
   name: string,
   layersOf: (place: Place) => LayerSource[],
   body: (stored: Stored, place: Place, abort: AbortController) => Promise<void>,
+  mayBeApart = true,
 ): void {
   Deno.test(name, () =>
     withPlace(async (place) => {
       const abort = new AbortController();
-      await using stored = new Stored(place, layersOf(place), abort.signal);
+      await using stored = new Stored(place, layersOf(place), abort.signal, mayBeApart);
       await patiently(body(stored, place, abort));
     }));
 }
@@ -185,3 +191,24 @@ test("a failure of tar between two trees is told of by the next one", (place) =>
   assertEquals(error.code, "image-invalid");
   assertStringIncludes(error.message, "layer 3 of 3");
 });
+
+test("a layer that was asked for in vain is not begun apart after that", three, async (stored) => {
+  await stored.apply();
+  assertEquals(await stored.pipeline.ownFiles(), null);
+  stored.pipeline.allowApart(() => true);
+  await stored.begun(2);
+  await pause();
+  assertEquals(exists(`${stored.apart}/apart-1`), false);
+  await stored.apply();
+}, false);
+
+test(
+  "a layer that is apart is merged where nobody takes its files",
+  three,
+  async (stored, place) => {
+    await stored.apply();
+    await stored.begun(1);
+    await stored.apply();
+    assertEquals([...Deno.readDirSync(place.root)].map(({ name }) => name).sort(), ["a", "b"]);
+  },
+);
