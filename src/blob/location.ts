@@ -24,7 +24,8 @@ export interface BlobLocation {
  *
  * Deno opens without O_NOFOLLOW, and that would not do: unless it runs with --allow-all, Deno
  * resolves the symlinks of a path before it opens it (measured, 2.9.6). So what was opened must be
- * what lstat(2) has seen. A FIFO that somebody puts there between the two makes it wait for a writer.
+ * what lstat(2) has seen. A FIFO that somebody puts there between the two makes it wait for a writer,
+ * whom Ctrl-C does not replace.
  *
  * @returns the file, which the caller closes, and its size in bytes
  * @throws {LayerfsError} `not-found`, or `image-invalid` where the path is not a regular file

@@ -111,10 +111,10 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     signal: options.signal,
   });
   // What comes next is loaded while another program makes the root filesystem.
-  const [made, { writeBundle }] = await Promise.all([
-    makeRootfs(origin, options, { store, id, bundle, claim: staging.name }),
-    loadBundleFiles(),
-  ]);
+  const bundleFiles = loadBundleFiles();
+  bundleFiles.catch(() => {}); // told of when it is awaited
+  const made = await makeRootfs(origin, options, { store, id, bundle, claim: staging.name });
+  const { writeBundle } = await bundleFiles;
   const { overrides, command, engine, signal } = options;
   const image = origin.source === "image" ? origin.image.config : null;
   const files = await writeBundle({ bundle, id, image, overrides, command, engine, signal });

@@ -9,7 +9,7 @@
  *             1 head           layers that are in their tree, or left out
  *             2 calls          messages to the thread that writes
  *             3 to 7 bells     go up with every ring: see BELL
- *             8 + 2l wish      of layer l: NONE, DROPPED (nobody wants it), AGAIN (once more)
+ *             8 + 2l wish      of layer l, bits: DROPPED (nobody wants it), AGAIN (once more)
  *             9 + 2l claims    bit a: somebody reads that layer for the first (0), second time (1);
  *                              bit 2: it may be unpacked apart
  *
@@ -117,24 +117,24 @@ export class Board {
 
   /** Says that nobody wants what is still to come of a layer. */
   drop(layer: number): void {
-    Atomics.store(this.shared, WISHES + WORDS_A_LAYER * layer, DROPPED);
+    Atomics.or(this.shared, WISHES + WORDS_A_LAYER * layer, DROPPED);
     this.#ringInflaters();
   }
 
   /** Asks for a layer a second time; nobody wants what is still to come of the first. */
   askAgain(layer: number): void {
-    Atomics.store(this.shared, WISHES + WORDS_A_LAYER * layer, AGAIN);
+    Atomics.or(this.shared, WISHES + WORDS_A_LAYER * layer, AGAIN);
     this.#ringInflaters();
   }
 
   isAskedAgain(layer: number): boolean {
-    return this.#wish(layer) === AGAIN;
+    return (this.#wish(layer) & AGAIN) !== 0;
   }
 
   /** @param attempt 0 the first time that the layer is read, 1 the second time */
   isDropped(layer: number, attempt: number): boolean {
     const wish = this.#wish(layer);
-    return wish === DROPPED || (wish === AGAIN && attempt === 0);
+    return (wish & DROPPED) !== 0 || ((wish & AGAIN) !== 0 && attempt === 0);
   }
 
   /** Says that somebody reads a stream now. @returns false where somebody else has said so */

@@ -78,7 +78,7 @@ export class LayerStreams {
   /** What the first tree has said of new files; null before that, when nothing is begun apart. */
   #isPlain: boolean | null = null;
   /** A layer that is not to be begun apart any more; null for none. */
-  #held: number | null = null;
+  #kept: number | null = null;
 
   constructor(setting: StreamSetting) {
     this.#setting = setting;
@@ -107,9 +107,9 @@ export class LayerStreams {
     return this.#apart.get(layer) ?? null;
   }
 
-  /** Keeps a layer, which is not unpacked apart, for its turn, which has come. */
-  hold(layer: number): void {
-    this.#held = layer;
+  /** Keeps a layer for its turn, which has come, unless it is unpacked apart already. */
+  keepForTurn(layer: number): void {
+    this.#kept = layer;
   }
 
   /** Hands over a layer that was unpacked apart, with its directory. */
@@ -124,11 +124,11 @@ export class LayerStreams {
   drop(layer: number): void {
     const running = [...this.#running.values()].find((one) => one.layer === layer);
     if (running !== undefined) this.#leave(running);
-    const { tree, place } = this.take(layer);
-    tree.spool.close();
+    this.#apart.get(layer)?.tree.spool.close();
+    this.#apart.delete(layer);
     // tar may be at it still; and the room will be needed.
     this.warnings.push(...this.#setting.extractor.finish());
-    fs.rmSync(place, { recursive: true });
+    fs.rmSync(this.#placeOf(layer), { recursive: true, force: true });
   }
 
   /** Gives up a layer that is unpacked apart, and asks for it once more. */
@@ -151,33 +151,52 @@ export class LayerStreams {
     const { layer } = stream;
     const isTurn = layer === this.#setting.board.head;
     const taken = isTurn ? taker?.begin(layer) ?? null : null;
-    const scan = taken ?? this.#beginApart(stream);
+    const scan = taken ?? (this.#mayBeApart(stream) ? this.#beginApart(layer, reader) : null);
     if (scan === null) return null;
     const running = { layer, reader, scan, taker: taken === null ? null : taker };
     this.#running.set(reader, running);
     return running;
   }
 
-  /** @returns null where the layer is taken in its turn only */
-  #beginApart({ layer, attempt }: StreamName): LayerScan | null {
-    const { apart: setting, board } = this.#setting;
-    if (setting === null || this.#isPlain === null) return null;
-    if (attempt > 0 || layer === this.#held || !board.mayBeApart(layer)) return null;
-    const place = `${setting.scratch}/apart-${layer}`;
+  #mayBeApart({ layer, attempt }: StreamName): boolean {
+    const { apart, board } = this.#setting;
+    if (apart === null || this.#isPlain === null) return false;
+    return attempt === 0 && layer !== this.#kept && board.mayBeApart(layer);
+  }
+
+  /** @returns null where that has failed: the layer is asked for once more then */
+  #beginApart(layer: number, reader: RingReader): LayerScan | null {
+    try {
+      return this.#scanApart(layer);
+    } catch (error) {
+      if (isInterruption(error)) throw error;
+      reader.finish();
+      this.askAgain(layer);
+      return null;
+    }
+  }
+
+  #scanApart(layer: number): LayerScan {
+    const setting = this.#setting.apart!;
+    const place = this.#placeOf(layer);
     const root = `${place}/root`;
-    fs.mkdirSync(root, { recursive: true, mode: WORKING_MODE });
+    for (const directory of [place, root]) fs.mkdirSync(directory, WORKING_MODE);
     const base = {
       traits: NO_TRAITS,
       hasLayers: false,
       layer,
       isApart: true,
-      isPlain: this.#isPlain,
+      isPlain: this.#isPlain === true,
     };
     const tree = new Tree(root, place, setting.asRoot, this.#setting.extractor, base);
     const skeleton = setting.hasSkeletons ? `${place}/skeleton` : null;
     const apart: ApartLayer = { place, tree, skeleton, warnings: [], isComplete: false };
     this.#apart.set(layer, apart);
     return scanLayer(tree, skeleton, apart.warnings);
+  }
+
+  #placeOf(layer: number): string {
+    return `${this.#setting.apart!.scratch}/apart-${layer}`;
   }
 
   /** @returns whether anything was done */

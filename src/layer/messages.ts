@@ -152,13 +152,16 @@ export interface TreeRequest {
 
 /**
  * What that thread is to do next: a tree of the next layers, or to leave the next one out, or to hand
- * over its own files. The board is to say that there is such a message.
+ * over its own files, or to end. The board is to say that there is such a message.
  */
 export type WriteRequest =
   | ({ readonly type: "begin" } & WriteSetup)
   | ({ readonly type: "tree" } & TreeRequest)
   | { readonly type: "skip" }
-  | { readonly type: "own" };
+  /** Says as well whether the layer {@linkcode TreeJob.follows} the last tree. */
+  | { readonly type: "own"; readonly follows: boolean }
+  /** Nothing more is asked for. */
+  | { readonly type: "end" };
 
 /** A tree that is made. */
 export interface TreeResult {
@@ -182,7 +185,9 @@ export type WriteMessage =
    * The layer is the one in hand, by its number in the pipeline; `error` is null where its stream is
    * broken or a spool failed: others know why.
    */
-  | { readonly type: "failed"; readonly layer: number; readonly error: SentError | null };
+  | { readonly type: "failed"; readonly layer: number; readonly error: SentError | null }
+  /** It does nothing any more. */
+  | { readonly type: "ended" };
 
 /** Whether damage of the blob may have led to this error. */
 export function isAboutContent(error: unknown): boolean {

@@ -89,6 +89,8 @@ export class LayerPipeline implements AsyncDisposable {
   #own: Pending<OwnFiles | null> | null = null;
   /** What it says of the tree in hand. */
   #tree: Pending<Extract<WriteMessage, { type: "done" | "failed" }>> | null = null;
+  /** Settled when that thread does nothing any more. */
+  readonly #ended = pending<void>();
   #isCancelled = false;
   /** How one of the threads has died. */
   #crash: Error | null = null;
@@ -158,16 +160,22 @@ export class LayerPipeline implements AsyncDisposable {
   async #isPlain({ asRoot, root, scratch, own }: TreeJob, layers: readonly LayerSource[]) {
     if (!asRoot || own !== undefined) return false;
     // What the first tree says of new files holds for those that are unpacked apart, too.
-    if (!this.#plan.isApart && bytesOf(layers) < WORTH_BYTES) return false;
+    const isForOthers = this.#plan.isApart && this.#tree === null;
+    if (!isForOthers && bytesOf(layers) < WORTH_BYTES) return false;
     const places = this.#plan.isApart
       ? [root, scratch, this.#options.apart!.scratch]
       : [root, scratch];
     return !await mayHaveDefaultAcl(places, this.#options.signal);
   }
 
-  /** Allows layers to be unpacked apart, where it is worth it. @param mayBe called with numbers */
+  /** Whether layers may be unpacked apart. */
+  get isApart(): boolean {
+    return this.#plan.isApart;
+  }
+
+  /** Allows some to be unpacked apart, where it is worth it. @param mayBe called with their numbers */
   allowApart(mayBe: (layer: number) => boolean): void {
-    if (!this.#plan.isApart) return;
+    if (!this.isApart) return;
     for (const [layer, source] of this.#layers.entries()) {
       if (isWorthIt(source) && mayBe(layer)) this.#board.allowApart(layer);
     }
@@ -176,11 +184,13 @@ export class LayerPipeline implements AsyncDisposable {
   /**
    * What the next layer consists of, where it is unpacked apart and can stay so, for an overlay to be
    * made of: null where it is to be applied in its turn. The files are the caller's then.
+   *
+   * @param follows as in {@linkcode TreeJob}: on other layers than those below, it cannot stay apart
    */
-  async ownFiles(): Promise<OwnFiles | null> {
+  async ownFiles(follows: boolean): Promise<OwnFiles | null> {
     if (!this.#plan.isApart || this.#crash !== null) return null;
     this.#own = pending();
-    this.#ask({ type: "own" });
+    this.#ask({ type: "own", follows });
     return await this.#own.promise;
   }
 
@@ -199,6 +209,10 @@ export class LayerPipeline implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#options.signal.removeEventListener("abort", this.#onAbort);
     this.#cancel();
+    // Termination does not stop a thread that is at work, and whoever is told that the work has ended
+    // may take away what this one writes to.
+    this.#ask({ type: "end" });
+    await this.#ended.promise;
     await Promise.all([this.#pump.ended, this.#extraction.idle]);
     for (const worker of this.#workers) worker.terminate();
   }
@@ -300,6 +314,7 @@ export class LayerPipeline implements AsyncDisposable {
       else if (message.type === "again") this.#outcomes.countSecond(message.layer);
       else if (message.type === "layer") this.#options.onProgress(message);
       else if (message.type === "own") this.#own?.resolve(message.own);
+      else if (message.type === "ended") this.#ended.resolve();
       else this.#tree?.resolve(message);
     });
     const { outcome } = this.#extraction;
@@ -326,6 +341,7 @@ export class LayerPipeline implements AsyncDisposable {
       }
       // The thread that writes says itself when it has ended, unless it is the one that is dead.
       if (worker !== this.#writer) return;
+      this.#ended.resolve();
       this.#own?.resolve(null);
       this.#tree?.resolve({ type: "failed", layer: 0, error: null });
     };

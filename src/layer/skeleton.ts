@@ -163,7 +163,12 @@ class SkeletonFile {
     } catch (error) {
       throw storageError(error, `Cannot make the skeleton "${path}"`);
     }
-    this.#write(new TextEncoder().encode(MAGIC));
+    try {
+      this.#write(new TextEncoder().encode(MAGIC));
+    } catch (error) {
+      this.discard();
+      throw error;
+    }
   }
 
   /** A record of numbers and, unless `bytes` is null, their length and they themselves. */

@@ -47,6 +47,10 @@ export class TreeMaker implements LayerTaker {
    * @throws what the filesystem says of the root
    */
   constructor({ job, isPlain, layers }: TreeRequest, setting: TreeSetting, told: ToldTree | null) {
+    // To read it would find what the layer itself has, as if those below had it.
+    if (job.own !== undefined && told === null) {
+      throw new TypeError("Cannot overlay: nothing is told");
+    }
     this.isPlain = isPlain;
     this.#job = job;
     this.#layers = layers;

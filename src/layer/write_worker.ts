@@ -5,7 +5,7 @@
  * @module
  */
 
-import { printable } from "../errors.ts";
+import { LayerfsError, printable } from "../errors.ts";
 import { errnoName, storageError } from "../system_error.ts";
 import { NeedsLower } from "./apart.ts";
 import { BELL, Board } from "./board.ts";
@@ -50,7 +50,7 @@ class Writer {
   #isGoingOn = false;
   /** Who has made the last tree, which may tell the next one what it holds. */
   #last: TreeMaker | null = null;
-  /** What has failed between two trees. */
+  /** What has failed: nothing is done any more after that. */
   #failure: unknown = null;
 
   constructor({ board, rings, outcome, apart }: WriteSetup) {
@@ -78,13 +78,19 @@ class Writer {
 
   do(request: Exclude<WriteRequest, { type: "begin" }>): void {
     if (request.type === "tree") this.#makeTree(request);
-    else if (request.type === "skip") this.#unlessEnded(() => this.#skip());
-    else {
-      const own = this.#unlessEnded(() => this.#ownFiles()) ?? null;
+    else if (request.type === "skip") this.#unlessFailed(() => this.#skip());
+    else if (request.type === "own") {
+      const own = this.#unlessFailed(() => this.#ownFiles(request.follows)) ?? null;
       self.postMessage({ type: "own", own });
-    }
+    } else this.#end();
     this.#done++;
-    if (this.#isApart) this.#goOn();
+    if (this.#isApart && this.#failure === null) this.#goOn();
+  }
+
+  #end(): void {
+    this.#failure ??= new LayerfsError("interrupted", "interrupted");
+    this.#streams.close();
+    self.postMessage({ type: "ended" });
   }
 
   /** Tells how far it came, and how it ended. */
@@ -99,6 +105,7 @@ class Writer {
       this.#last = maker;
       self.postMessage({ type: "done", result: { warnings: capped(warnings), traits } });
     } catch (error) {
+      this.#failure = error;
       this.#streams.close();
       // Of what is done for an entry, the entry says more; this is of what waited.
       const named = errnoName(error) === "" ? error : storageError(error, "Cannot write files");
@@ -130,18 +137,18 @@ class Writer {
   }
 
   /** What the layer whose turn it is consists of, where it is unpacked apart, and can stay so. */
-  #ownFiles(): OwnFiles | null {
+  #ownFiles(follows: boolean): OwnFiles | null {
     const layer = this.#board.head;
     const apart = this.#streams.apart(layer);
     // Whoever is told that there is none prepares to have it applied.
-    this.#streams.hold(layer);
+    this.#streams.keepForTurn(layer);
     if (apart === null) return null;
     while (this.#streams.apart(layer)?.isComplete === false) {
       this.#board.wait(BELL.write, () => this.#streams.turn(null));
     }
     if (this.#streams.apart(layer) === null) return null;
     try {
-      checkOverlaid(this.#last?.told ?? null, apart.tree);
+      checkOverlaid(follows ? this.#last?.told ?? null : null, apart.tree);
       apart.tree.spool.flush();
       return { root: apart.tree.root, skeleton: apart.skeleton };
     } catch (error) {
@@ -167,7 +174,7 @@ class Writer {
   }
 
   /** A failure is kept for the next tree, which may still be asked for, and tells of it. */
-  #unlessEnded<T>(action: () => T): T | undefined {
+  #unlessFailed<T>(action: () => T): T | undefined {
     try {
       if (this.#failure === null) return action();
     } catch (error) {

@@ -36,7 +36,8 @@ export async function makeLayers(
   stack: IncompleteStack,
   work: Work,
 ): Promise<Provided> {
-  await using apart = store.driver.keepsOwnFiles ? store.stage() : null;
+  const mayBeApart = store.driver.keepsOwnFiles && stack.layers.length - stack.found.size > 1;
+  await using apart = mayBeApart ? store.stage() : null;
   await using maker = new StackMaker(store, stack, apart, work);
   return await maker.run();
 }
@@ -122,7 +123,7 @@ class StackMaker implements AsyncDisposable {
 
   /** Takes the locks of the layers on top of the first that is made here, as far as they are free. */
   #reserve(first: StackedBlob): void {
-    if (!this.#driver.keepsOwnFiles || this.#locks !== null) return;
+    if (!this.#pipeline.isApart || this.#locks !== null) return;
     const locks = new Map<Digest, FileLock>();
     this.#locks = locks;
     for (const { chainId } of this.#missing.slice(this.#missing.indexOf(first) + 1)) {
@@ -135,7 +136,8 @@ class StackMaker implements AsyncDisposable {
   async #apply(layer: StackedBlob, below: MadeLayer | null): Promise<MadeLayer> {
     const { chainId, diffId } = layer;
     const parent = below?.record ?? null;
-    const own = await this.#pipeline.ownFiles();
+    const follows = below?.provided.applied === 1;
+    const own = await this.#pipeline.ownFiles(follows);
     await using staging = this.#store.stage();
     await using staged = await this.#driver.prepareLayer(
       chainId,
@@ -150,8 +152,8 @@ class StackMaker implements AsyncDisposable {
       asRoot: Deno.uid() === 0,
       traits: parent?.traits ?? NO_TRAITS,
       onTop: parent !== null,
-      follows: below?.provided.applied === 1,
-      tells: this.#driver.keepsOwnFiles,
+      follows,
+      tells: this.#locks !== null && this.#locks.size > 0,
       ...(own === null ? {} : { own: staged.own! }),
     }, [skeleton]);
     const record = { chainId, diffId, parent: parent?.chainId ?? null, traits: result.traits };

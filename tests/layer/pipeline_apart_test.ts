@@ -67,6 +67,11 @@ class Stored implements AsyncDisposable {
     assert(Deno.statSync(skeleton).size > 0);
   }
 
+  /** The next layer's own files. @param follows whether it goes on top of the last tree */
+  ownFiles(follows = true) {
+    return this.pipeline.ownFiles(follows);
+  }
+
   /** Waits until a layer is begun apart. */
   async begun(layer: number): Promise<void> {
     while (!exists(`${this.apart}/apart-${layer}/root`)) await pause();
@@ -111,7 +116,7 @@ const three = (place: Place) => ["a", "b", "c"].map((name) => layerOf(place, nam
 test("a layer's own files are handed over with its skeleton", three, async (stored) => {
   await stored.apply();
   await stored.begun(1);
-  const own = await stored.pipeline.ownFiles();
+  const own = await stored.ownFiles();
   // An ordinary user's trees do not tell what they have.
   if (!IS_ROOT) return assertEquals(own, null);
   assertEquals([...Deno.readDirSync(own!.root)].map(({ name }) => name), ["b"]);
@@ -124,7 +129,7 @@ test("a layer that was begun apart can be left out", three, async (stored, { roo
   await stored.begun(1);
   stored.pipeline.skip();
   // Nothing is known of the tree that somebody else has made.
-  assertEquals(await stored.pipeline.ownFiles(), null);
+  assertEquals(await stored.ownFiles(), null);
   assertEquals(exists(`${stored.apart}/apart-1`), false);
   await stored.apply();
   assertEquals([...Deno.readDirSync(root)].map(({ name }) => name).sort(), ["a", "c"]);
@@ -146,7 +151,7 @@ test(
   (place) => three(place).with(1, layerOf(place, "b", [hardlink("b/link", "a/bulk")])),
   async (stored, { root }) => {
     await stored.apply();
-    assertEquals(await stored.pipeline.ownFiles(), null);
+    assertEquals(await stored.ownFiles(), null);
     await stored.apply();
     assertEquals(Deno.statSync(`${root}/b/link`).size, 2 * MIB);
     assertEquals(exists(`${stored.apart}/apart-1`), false);
@@ -162,7 +167,7 @@ test("a blob that is damaged is told of in its turn", (place) => {
   return layers;
 }, async (stored) => {
   await stored.apply();
-  assertEquals(await stored.pipeline.ownFiles(), null);
+  assertEquals(await stored.ownFiles(), null);
   const error = await errorOf(stored.apply());
   assertEquals(error.code, "digest-mismatch");
   assertStringIncludes(error.message, "layer 2 of 3");
@@ -172,7 +177,7 @@ test("an abort between two trees ends the next one", three, async (stored, _plac
   await stored.apply();
   await stored.begun(1);
   abort.abort();
-  await stored.pipeline.ownFiles(); // all of it may be there
+  await stored.ownFiles(); // all of it may be there
   assertEquals((await errorOf(stored.apply())).code, "interrupted");
 });
 
@@ -184,7 +189,7 @@ test("a failure of tar between two trees is told of by the next one", (place) =>
   await stored.begun(2);
   const error = await errorOf((async () => {
     for (let layer = 1; layer < 3; layer++) {
-      await stored.pipeline.ownFiles();
+      await stored.ownFiles();
       await stored.apply();
     }
   })());
@@ -194,7 +199,7 @@ test("a failure of tar between two trees is told of by the next one", (place) =>
 
 test("a layer that was asked for in vain is not begun apart after that", three, async (stored) => {
   await stored.apply();
-  assertEquals(await stored.pipeline.ownFiles(), null);
+  assertEquals(await stored.ownFiles(), null);
   stored.pipeline.allowApart(() => true);
   await stored.begun(2);
   await pause();
@@ -210,5 +215,52 @@ test(
     await stored.begun(1);
     await stored.apply();
     assertEquals([...Deno.readDirSync(place.root)].map(({ name }) => name).sort(), ["a", "b"]);
+  },
+);
+
+test(
+  "on another tree than the last one, a layer cannot stay apart",
+  three,
+  async (stored, place) => {
+    await stored.apply();
+    await stored.begun(1);
+    assertEquals(await stored.ownFiles(false), null);
+    await stored.apply();
+    assertEquals([...Deno.readDirSync(place.root)].map(({ name }) => name).sort(), ["a", "b"]);
+  },
+);
+
+test("a layer that was asked for once more can be left out", three, async (stored, { root }) => {
+  await stored.apply();
+  await stored.begun(2);
+  assertEquals(await stored.ownFiles(false), null);
+  stored.pipeline.skip();
+  await stored.ownFiles(false);
+  await stored.apply();
+  assertEquals([...Deno.readDirSync(root)].map(({ name }) => name).sort(), ["a", "c"]);
+});
+
+test("a layer that cannot be begun apart is read in its turn", three, async (stored, { root }) => {
+  Deno.writeTextFileSync(`${stored.apart}/apart-1`, "in the way");
+  await stored.apply();
+  await stored.begun(2);
+  assertEquals(await stored.ownFiles(), null);
+  await stored.apply();
+  assertEquals([...Deno.readDirSync(root)].map(({ name }) => name).sort(), ["a", "b"]);
+});
+
+test(
+  "nothing is written any more once all has ended",
+  (place) => {
+    const many = Array.from({ length: 20_000 }, (_, i) => dir(`b/${i}`));
+    return three(place).with(1, layerOf(place, "b", many));
+  },
+  async (stored) => {
+    await stored.apply();
+    await stored.begun(1);
+    await stored.pipeline[Symbol.asyncDispose]();
+    Deno.removeSync(stored.apart, { recursive: true });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assertEquals(exists(stored.apart), false);
   },
 );
