@@ -3,7 +3,8 @@
  * had been applied in its turn, on top of those below it.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { gzipSync } from "node:zlib";
 import { NeedsLower } from "../../src/layer/apart.ts";
 import { LayerfsError } from "../../src/errors.ts";
 import type { ToldTree } from "../../src/layer/lower_tree.ts";
@@ -12,12 +13,23 @@ import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
 import { Tree } from "../../src/layer/tree.ts";
 import type { LayerRecord } from "../../src/store/layer_record.ts";
 import { extractNow } from "../fixtures/extract_now.ts";
-import { DEFAULT_ACL, dir, file, latin1, opaque, symlink, whiteout } from "../fixtures/tar.ts";
+import { digestOf, imageLayout } from "../fixtures/image.ts";
+import {
+  DEFAULT_ACL,
+  dir,
+  file,
+  latin1,
+  opaque,
+  symlink,
+  tarball,
+  whiteout,
+} from "../fixtures/tar.ts";
 import { describe } from "../fixtures/tree.ts";
 import { assertExact, scanMembers } from "../layer/told.ts";
 import { randomStack, type Stack } from "../layer/stacks.ts";
-import { Work } from "./harness.ts";
+import { Layerfs, must, Work } from "./harness.ts";
 import { chainIdOf, OverlayStore } from "./overlay_store.ts";
+import { noise } from "./stress_images.ts";
 
 /** What the layers so far have left. */
 interface Below {
@@ -269,3 +281,54 @@ for (const { name, members, more = [], apart } of CASES) {
     assertEquals(made.apart, apart);
   });
 }
+
+/** Bytes that do not compress: layers so large are unpacked apart. */
+const bulk = (mebibytes: number) => noise(mebibytes * 1024 * 1024, mebibytes);
+
+const LARGE: Stack = [
+  [dir("usr/lib"), dir("lib"), dir("etc", { mtime: 5 }), file("base", bulk(4))],
+  [symlink("lib", "usr/lib")],
+  [file("lib/foo.so", bulk(1)), file("etc/passwd", "root\n")],
+];
+
+Deno.test("a layer above one that is there already is made anew as it was", async () => {
+  await using work = await Work.create();
+  const layerfs = await Layerfs.inside(work, ["--driver", "overlay"]);
+  const layers = LARGE.map((members) => ({ tar: tarball(members) }));
+  const { reference } = imageLayout(work.path("image"), { layers });
+  const make = async () => {
+    const { id, rootfs, layers: { applied } } = await layerfs.create([reference]);
+    const tree = await describe(rootfs);
+    await must(layerfs.argv(["rm", id]));
+    return { tree, applied };
+  };
+  const first = await make();
+  assertEquals(first.tree["usr/lib/foo.so"]?.type, "file");
+  for (const { name } of Deno.readDirSync(`${layerfs.store}/layers`)) {
+    const record = `${layerfs.store}/layers/${name}/layer.json`;
+    const { diffId } = JSON.parse(Deno.readTextFileSync(record));
+    if (diffId !== digestOf(layers[1]!.tar)) Deno.writeTextFileSync(record, "damaged");
+  }
+  const second = await make();
+  assertEquals(second, { tree: first.tree, applied: 2 });
+});
+
+Deno.test("a create that fails at one layer leaves nothing of those that were apart", async () => {
+  await using work = await Work.create();
+  const layerfs = await Layerfs.inside(work, ["--driver", "overlay"]);
+  const many = Array.from({ length: 20_000 }, (_, i) => dir(`many/${i}`));
+  const tars = [[file("base", bulk(4))], [file("second", bulk(2))], [...many, file("x", bulk(3))]]
+    .map((members) => tarball(members));
+  const layers = tars.map((tar, layer) => {
+    if (layer !== 1) return { tar, compression: "gzip" as const };
+    const blob = gzipSync(tar);
+    blob[blob.length >> 1]! ^= 1;
+    return { tar, blob, digest: digestOf(gzipSync(tar)), size: blob.length };
+  });
+  const { reference } = imageLayout(work.path("image"), { layers });
+  const { code, stderr } = await layerfs.run(["create", reference]);
+  assertEquals(code, 3, stderr);
+  assertStringIncludes(stderr, "layer 2 of 3");
+  const left = (await layerfs.contents()).filter((name) => name.startsWith("staging"));
+  assertEquals(left, []);
+});
