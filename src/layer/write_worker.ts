@@ -119,6 +119,7 @@ class Writer {
   #skip(): void {
     const layer = this.#board.head;
     this.#last = null;
+    this.#streams.keepForTurn(layer);
     if (this.#streams.apart(layer) !== null) this.#streams.drop(layer);
     else this.#streamOf(layer).finish();
     this.#board.advance();
@@ -127,10 +128,10 @@ class Writer {
   /** The ring that a layer comes in, once it does. */
   #streamOf(layer: number): RingReader {
     let reader: RingReader | undefined;
+    const find = () => this.#readers.find(({ stream }) => stream?.layer === layer);
     this.#board.wait(BELL.write, () => {
-      do reader = this.#readers.find(({ stream }) => stream?.layer === layer); while (
-        reader === undefined && this.#streams.turn(null)
-      ); // which may free one for it
+      // To go on with others may free a ring for it.
+      for (reader = find(); reader === undefined && this.#streams.turn(null);) reader = find();
       return reader !== undefined;
     });
     return reader!;
