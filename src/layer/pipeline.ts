@@ -46,6 +46,7 @@ import { bytesOf, isWorthIt, PipelinePlan, WORTH_BYTES } from "./pipeline_plan.t
 import type { ProgressListener } from "./progress.ts";
 import { createRing, type SharedRing } from "./ring.ts";
 import { StreamPump } from "./stream_pump.ts";
+import { takeThread } from "./threads.ts";
 
 /** How layers are applied. */
 export interface PipelineOptions {
@@ -228,7 +229,7 @@ export class LayerPipeline implements AsyncDisposable {
 
   #startInflating(bell: Bell, layers: readonly InflateLayer[]): void {
     const isAlone = !this.#plan.isDigesting;
-    const worker = new Worker(new URL("./inflate_worker.ts", import.meta.url), { type: "module" });
+    const worker = takeThread("inflate");
     this.#watch(worker, (message: InflateMessage) => {
       const outcome = this.#outcomes.of(message);
       if (message.type === "bytes") {
@@ -273,7 +274,7 @@ export class LayerPipeline implements AsyncDisposable {
   }
 
   #startDigesting(): void {
-    const worker = new Worker(new URL("./digest_worker.ts", import.meta.url), { type: "module" });
+    const worker = takeThread("digest");
     this.#watch(worker, (message: DigestMessage) => {
       if (message.of === "tar") this.#outcomes.of(message).tarDigest.resolve(message.digest);
       else {
@@ -308,7 +309,7 @@ export class LayerPipeline implements AsyncDisposable {
   }
 
   #startWriting(): Worker {
-    const worker = new Worker(new URL("./write_worker.ts", import.meta.url), { type: "module" });
+    const worker = takeThread("write");
     this.#watch(worker, (message: WriteMessage) => {
       if (message.type === "extract") this.#extraction.add(message.spool);
       else if (message.type === "again") this.#outcomes.countSecond(message.layer);
