@@ -10,7 +10,6 @@ import { resolve } from "@std/path/posix/resolve";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import type { ProgressListener } from "../layer/progress.ts";
-import { startEarly } from "../layer/threads.ts";
 import type { Digest } from "../oci/digest.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { Claim, isClaimed, ROOTFS } from "../store/claim.ts";
@@ -18,7 +17,6 @@ import type { DriverName, NewRootfs } from "../store/driver.ts";
 import { LayerFS } from "../store/layerfs.ts";
 import type { Provided } from "../store/work.ts";
 import type { ResolvedImage } from "../source/image.ts";
-import { hasNoLayers } from "../store/settings.ts";
 import type { Staging } from "../store/staging.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { storageError } from "../system_error.ts";
@@ -100,7 +98,6 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     isClaimed(destination, `${resolve(options.store)}/staging`);
   if (isOurs) checkNew(options.store, id);
   else checkFree(options.store, id, destination);
-  using _threads = willUnpack(options) ? startEarly() : null;
   await using found = await findOrigin(options, options.store);
   using store = await Store.open(options, "shared", options.signal);
   const origin = await kept(found.origin, store, options);
@@ -150,11 +147,6 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
       ...files.warnings,
     ],
   };
-}
-
-/** Whether layers are certain to be unpacked, if there is an image. */
-function willUnpack({ image, rootfs, store }: CreateOptions): boolean {
-  return image !== undefined && rootfs === undefined && hasNoLayers(resolve(store));
 }
 
 async function loadBundleFiles(): Promise<typeof import("./bundle_files.ts")> {

@@ -46,7 +46,6 @@ import { bytesOf, isWorthIt, PipelinePlan, WORTH_BYTES } from "./pipeline_plan.t
 import type { ProgressListener } from "./progress.ts";
 import { createRing, type SharedRing } from "./ring.ts";
 import { StreamPump } from "./stream_pump.ts";
-import { takeThread } from "./threads.ts";
 
 /** How layers are applied. */
 export interface PipelineOptions {
@@ -229,7 +228,7 @@ export class LayerPipeline implements AsyncDisposable {
 
   #startInflating(bell: Bell, layers: readonly InflateLayer[]): void {
     const isAlone = !this.#plan.isDigesting;
-    const worker = takeThread("inflate");
+    const worker = new Worker(new URL("./inflate_worker.ts", import.meta.url), { type: "module" });
     this.#watch(worker, (message: InflateMessage) => {
       const outcome = this.#outcomes.of(message);
       if (message.type === "bytes") {
@@ -274,7 +273,7 @@ export class LayerPipeline implements AsyncDisposable {
   }
 
   #startDigesting(): void {
-    const worker = takeThread("digest");
+    const worker = new Worker(new URL("./digest_worker.ts", import.meta.url), { type: "module" });
     this.#watch(worker, (message: DigestMessage) => {
       if (message.of === "tar") this.#outcomes.of(message).tarDigest.resolve(message.digest);
       else {
@@ -309,7 +308,7 @@ export class LayerPipeline implements AsyncDisposable {
   }
 
   #startWriting(): Worker {
-    const worker = takeThread("write");
+    const worker = new Worker(new URL("./write_worker.ts", import.meta.url), { type: "module" });
     this.#watch(worker, (message: WriteMessage) => {
       if (message.type === "extract") this.#extraction.add(message.spool);
       else if (message.type === "again") this.#outcomes.countSecond(message.layer);

@@ -108,16 +108,6 @@ function checkAgrees({ store, driver, dataset }: StoreOptions, remembered: Setti
 }
 
 /**
- * Whether the store at `directory` is certain to have no layers: it is new, or keeps none.
- *
- * @throws as {@linkcode readSettings}
- */
-export function hasNoLayers(directory: string): boolean {
-  const settings = readSettings(directory);
-  return settings === null || (settings.driver === "directory" && settings.keepsLayers !== true);
-}
-
-/**
  * Reads the settings of the store at `directory`; null where it has none yet.
  *
  * @throws {LayerfsError} `storage` where they are damaged, or lost (there are containers, layers or
