@@ -32,8 +32,17 @@ export function exists(path: string): boolean {
  * @throws {LayerfsError} why it cannot be told
  */
 export function lstatOrNull(path: string): Deno.FileInfo | null {
+  return nullIfAbsent(path, Deno.lstatSync);
+}
+
+/**
+ * What `look` says of `path`, or null where nothing is there.
+ *
+ * @throws as {@linkcode lstatOrNull}
+ */
+export function nullIfAbsent<T>(path: string, look: (path: string) => T): T | null {
   try {
-    return Deno.lstatSync(path);
+    return look(path);
   } catch (error) {
     const name = errnoName(error);
     if (name === "ENOENT" || name === "ENOTDIR") return null;

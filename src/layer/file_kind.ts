@@ -5,7 +5,7 @@
  */
 
 import fs from "node:fs";
-import { errnoName, storageError } from "../system_error.ts";
+import { nullIfAbsent } from "../files.ts";
 
 /** The kinds of files that there are. */
 export type FileKind =
@@ -29,11 +29,5 @@ export function kindOf(stat: fs.Stats | fs.BigIntStats): FileKind {
 
 /** lstat(2), or null where nothing is there. For the threads and the walks that have node:fs anyway. */
 export function statsOrNull(absolute: string): fs.Stats | null {
-  try {
-    return fs.lstatSync(absolute);
-  } catch (error) {
-    const name = errnoName(error);
-    if (name === "ENOENT" || name === "ENOTDIR") return null;
-    throw storageError(error, `Cannot look up "${absolute}"`);
-  }
+  return nullIfAbsent(absolute, (path) => fs.lstatSync(path));
 }

@@ -179,16 +179,8 @@ export class LayerStreams {
   #scanApart(layer: number): LayerScan {
     const setting = this.#setting.apart!;
     const place = this.#placeOf(layer);
-    const root = `${place}/root`;
-    for (const directory of [place, root]) fs.mkdirSync(directory, WORKING_MODE);
-    const base = {
-      traits: NO_TRAITS,
-      hasLayers: false,
-      layer,
-      isApart: true,
-      isPlain: this.#isPlain === true,
-    };
-    const tree = new Tree(root, place, setting.asRoot, this.#setting.extractor, base);
+    const how = { layer, asRoot: setting.asRoot, isPlain: this.#isPlain === true };
+    const tree = treeApart(place, how, this.#setting.extractor);
     const skeleton = setting.hasSkeletons ? `${place}/skeleton` : null;
     const apart: ApartLayer = { place, tree, skeleton, warnings: [], isComplete: false };
     this.#apart.set(layer, apart);
@@ -238,6 +230,19 @@ export class LayerStreams {
     running.scan.close();
     running.reader.finish();
   }
+}
+
+/** A tree for a layer that is unpacked apart. @param place absolute path of a new directory for it */
+export function treeApart(
+  place: string,
+  how: { readonly layer: number; readonly asRoot: boolean; readonly isPlain: boolean },
+  extractor: Extractor,
+): Tree {
+  const root = `${place}/root`;
+  for (const directory of [place, root]) fs.mkdirSync(directory, WORKING_MODE);
+  const { layer, asRoot, isPlain } = how;
+  const base = { traits: NO_TRAITS, hasLayers: false, isApart: true, layer, isPlain };
+  return new Tree(root, place, asRoot, extractor, base);
 }
 
 /** Begins to apply a layer to a tree. @param skeleton path of a new file for its skeleton, or null */

@@ -24,8 +24,7 @@ const NOTHING_SEEN: Seen = { seen: () => 0 };
  * @throws {NeedsLower} where that would not be the same as to apply the layer; nothing is done then
  */
 export function mergeLayer(tree: Tree, apart: Tree): void {
-  const notes = apart.apart;
-  if (notes === null) throw new TypeError("Cannot merge a tree that was not made apart");
+  const notes = notesOf(apart);
   apart.spool.flush();
   tree.spool.flush();
   const directories = directoriesOf(apart);
@@ -57,10 +56,16 @@ function checkIndependence(tree: Tree, notes: ApartNotes, directories: Directori
   }
 }
 
+/** What a layer that was unpacked apart says of those below it. */
+export function notesOf({ apart }: Tree): ApartNotes {
+  if (apart === null) throw new TypeError("Cannot put a tree on top that was not made apart");
+  return apart;
+}
+
 /** The directories of a layer but for its root, parents first, and what they will have. */
 type Directories = readonly (readonly [path: string, attributes: Attributes])[];
 
-function directoriesOf(apart: Tree): Directories {
+export function directoriesOf(apart: Tree): Directories {
   return [...apart.directories]
     .filter(([path]) => path !== "")
     .sort(([one], [other]) => one < other ? -1 : 1);

@@ -123,6 +123,12 @@ export interface ApartPlace {
   readonly hasSkeletons: boolean;
 }
 
+/** How layers may be unpacked apart. */
+export interface ApartOptions extends ApartPlace {
+  /** Whether all of them make one tree; otherwise each makes one of its own. */
+  readonly isOneTree: boolean;
+}
+
 /** A layer that was unpacked apart. */
 export interface OwnFiles {
   /** The directory with all that it consists of, complete but for the attributes of directories. */

@@ -11,9 +11,10 @@
 
 import fs from "node:fs";
 import { lstatOrNull } from "../files.ts";
-import { type ApartNotes, NeedsLower } from "./apart.ts";
+import { NeedsLower } from "./apart.ts";
 import { IMPLIED_DIRECTORY } from "./attributes.ts";
 import type { ToldTree } from "./lower_tree.ts";
+import { directoriesOf, notesOf } from "./merge_layer.ts";
 import { absolutePath, joinRelative, parentOf } from "./root_path.ts";
 import type { Tree } from "./tree.ts";
 import { hide, hideChildren, type Seen } from "./whiteout.ts";
@@ -34,12 +35,12 @@ export function checkOverlaid(told: ToldTree | null, apart: Tree): void {
   }
   /** Directories that take the place of something else, or of nothing. */
   const fresh = new Set<string>();
-  for (const [path, attributes] of [...apart.directories].sort(byPath)) {
+  for (const [path, attributes] of directoriesOf(apart)) {
     const isImplied = attributes === IMPLIED_DIRECTORY;
-    if (path !== "" && isImplied && told.haveXattrs) {
+    if (isImplied && told.haveXattrs) {
       throw new NeedsLower(`the extended attributes of "${path}"`);
     }
-    if (path === "" || told.directories.has(path)) continue;
+    if (told.directories.has(path)) continue;
     if ((isImplied || late.has(path)) && !fresh.has(parentOf(path))) {
       throw new NeedsLower(`"${path}", which may be no directory`);
     }
@@ -97,13 +98,4 @@ function forgetCovered(tree: Tree, apart: Tree, own: string): void {
   for (const link of [...tree.rawNames.links]) {
     if (lstatOrNull(absolutePath(own, link)) !== null) tree.forget(link);
   }
-}
-
-function notesOf({ apart }: Tree): ApartNotes {
-  if (apart === null) throw new TypeError("Cannot overlay a tree that was not made apart");
-  return apart;
-}
-
-function byPath([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
-  return one < other ? -1 : 1;
 }

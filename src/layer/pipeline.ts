@@ -27,7 +27,7 @@ import { ExtractionQueue } from "./extractor.ts";
 import { LayerOutcomes, type Pending, pending } from "./layer_outcomes.ts";
 import type { LayerBytes, LayerSource } from "./layer_source.ts";
 import {
-  type ApartPlace,
+  type ApartOptions,
   type BlobToDigest,
   type DigestMessage,
   type DigestRequest,
@@ -62,7 +62,7 @@ export interface PipelineOptions {
    * Where layers may be unpacked apart: those that are allowed to be, or all where they make one tree.
    * Whoever makes the trees must be able to put them on top by renames.
    */
-  readonly apart?: ApartPlace & { readonly isOneTree: boolean };
+  readonly apart?: ApartOptions;
 }
 
 /** What was done for a tree. */
@@ -101,13 +101,13 @@ export class LayerPipeline implements AsyncDisposable {
     this.#options = options;
     this.#board = Board.create(layers.length);
     this.#pump = new StreamPump(this.#board);
-    const plan = new PipelinePlan(layers, options.apart);
+    const plan = new PipelinePlan(layers, options.apart ?? null);
     this.#plan = plan;
     this.#rings = Array.from({ length: plan.rings }, (_, ring) => {
       const writer = plan.inflaters[ring % plan.inflaters.length]!;
       return createRing(this.#board, writer, plan.readers);
     });
-    if (options.apart?.isOneTree) this.allowApart(() => true);
+    if (plan.apart?.isOneTree) this.allowApart(() => true);
     this.#outcomes = new LayerOutcomes(
       layers,
       options,
@@ -160,17 +160,15 @@ export class LayerPipeline implements AsyncDisposable {
   async #isPlain({ asRoot, root, scratch, own }: TreeJob, layers: readonly LayerSource[]) {
     if (!asRoot || own !== undefined) return false;
     // What the first tree says of new files holds for those that are unpacked apart, too.
-    const isForOthers = this.#plan.isApart && this.#tree === null;
-    if (!isForOthers && bytesOf(layers) < WORTH_BYTES) return false;
-    const places = this.#plan.isApart
-      ? [root, scratch, this.#options.apart!.scratch]
-      : [root, scratch];
+    const others = this.#tree === null ? this.#plan.apart : null;
+    if (others === null && bytesOf(layers) < WORTH_BYTES) return false;
+    const places = others === null ? [root, scratch] : [root, scratch, others.scratch];
     return !await mayHaveDefaultAcl(places, this.#options.signal);
   }
 
   /** Whether layers may be unpacked apart. */
   get isApart(): boolean {
-    return this.#plan.isApart;
+    return this.#plan.apart !== null;
   }
 
   /** Allows some to be unpacked apart, where it is worth it. @param mayBe called with their numbers */
@@ -188,7 +186,7 @@ export class LayerPipeline implements AsyncDisposable {
    * @param follows as in {@linkcode TreeJob}: on other layers than those below, it cannot stay apart
    */
   async ownFiles(follows: boolean): Promise<OwnFiles | null> {
-    if (!this.#plan.isApart || this.#crash !== null) return null;
+    if (!this.isApart || this.#crash !== null) return null;
     this.#own = pending();
     this.#ask({ type: "own", follows });
     return await this.#own.promise;
@@ -244,7 +242,7 @@ export class LayerPipeline implements AsyncDisposable {
       bell,
       layers,
       rings: this.#rings.filter(({ writer }) => writer === bell),
-      isApart: this.#plan.isApart,
+      isApart: this.isApart,
       engine: this.#options.engine,
       isAlone,
     };
@@ -303,7 +301,7 @@ export class LayerPipeline implements AsyncDisposable {
       if (!isWanted) return [];
       return [{ layer: index, blob: content, algorithm: digestAlgorithm(digest) }];
     });
-    if (!this.#plan.isApart || !this.#options.apart!.isOneTree) return blobs;
+    if (!this.#plan.apart?.isOneTree) return blobs;
     return blobs.sort((one, other) => other.blob.length - one.blob.length);
   }
 
@@ -322,7 +320,7 @@ export class LayerPipeline implements AsyncDisposable {
       board: this.#board.shared,
       rings: this.#rings,
       outcome,
-      apart: this.#plan.isApart ? this.#options.apart! : null,
+      apart: this.#plan.apart,
     };
     worker.postMessage({ type: "begin", ...setup } satisfies WriteRequest);
     return worker;

@@ -8,6 +8,7 @@
 import { isLocation } from "../blob/content.ts";
 import { BELL, type Bell } from "./board.ts";
 import type { LayerSource } from "./layer_source.ts";
+import type { ApartOptions } from "./messages.ts";
 
 /** Tar streams that are in the making at a time: the one being written, and one read ahead. */
 const RINGS = 2;
@@ -35,8 +36,8 @@ export class PipelinePlan {
   readonly isDigesting: boolean;
   /** Whether that thread does so of blobs as well: it must find them in files. */
   readonly #digestsBlobs: boolean;
-  /** Whether layers may be unpacked apart. */
-  readonly isApart: boolean;
+  /** How layers are unpacked apart; null where they are not, as they may not or it is not worth it. */
+  readonly apart: ApartOptions | null;
   /** The bells of the threads that decompress. */
   readonly inflaters: readonly Bell[];
   /** Rings for tar streams, and those who read them. */
@@ -44,17 +45,15 @@ export class PipelinePlan {
   readonly readers: readonly Bell[];
 
   /**
-   * @param apart how layers may be unpacked apart; undefined where they may not. Where each of them
-   * makes a tree, a second thread that decompresses gains 1 % of the time, and takes 10 MiB (measured).
+   * @param apart how layers may be unpacked apart; null where they may not. Where each of them makes a
+   * tree, a second thread that decompresses gains 1 % of the time, and takes 10 MiB (measured).
    */
-  constructor(layers: readonly LayerSource[], apart: { readonly isOneTree: boolean } | undefined) {
+  constructor(layers: readonly LayerSource[], apart: ApartOptions | null) {
     this.isDigesting = bytesOf(layers) >= LARGE_BYTES;
     this.#digestsBlobs = this.isDigesting && layers.every(({ content }) => isLocation(content));
-    this.isApart = apart !== undefined && this.#digestsBlobs && layers.slice(1).some(isWorthIt);
-    this.inflaters = this.isApart && apart?.isOneTree
-      ? [BELL.inflate, BELL.inflateToo]
-      : [BELL.inflate];
-    this.rings = Math.min(layers.length, this.isApart ? RINGS_APART : RINGS);
+    this.apart = this.#digestsBlobs && layers.slice(1).some(isWorthIt) ? apart : null;
+    this.inflaters = this.apart?.isOneTree ? [BELL.inflate, BELL.inflateToo] : [BELL.inflate];
+    this.rings = Math.min(layers.length, this.apart !== null ? RINGS_APART : RINGS);
     this.readers = this.isDigesting ? [BELL.write, BELL.digest] : [BELL.write];
   }
 

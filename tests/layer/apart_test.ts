@@ -2,26 +2,16 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { randomBytes } from "node:crypto";
-import { gzipSync } from "node:zlib";
 import type { DigestEngine } from "../../src/core/hasher.ts";
 import { applyLayers } from "../../src/layer/apply_layers.ts";
 import type { LayerSource } from "../../src/layer/layer_source.ts";
 import type { ProgressEvent } from "../../src/layer/progress.ts";
 import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
 import type { Digest } from "../../src/oci/digest.ts";
-import { digestOf, WRONG_DIGEST } from "../fixtures/image.ts";
-import {
-  dir,
-  file,
-  hardlink,
-  latin1,
-  opaque,
-  symlink,
-  tarball,
-  whiteout,
-} from "../fixtures/tar.ts";
+import { WRONG_DIGEST } from "../fixtures/image.ts";
+import { dir, file, hardlink, latin1, opaque, symlink, whiteout } from "../fixtures/tar.ts";
 import { describe, IS_ROOT } from "../fixtures/tree.ts";
-import { errorOf, type Place, withPlace } from "./place.ts";
+import { errorOf, layerOf, type Place, withPlace } from "./place.ts";
 
 const MIB = 1024 * 1024;
 
@@ -29,21 +19,6 @@ const MIB = 1024 * 1024;
 const bulk = (mebibytes: number) => new Uint8Array(randomBytes(mebibytes * MIB));
 
 type Members = readonly Uint8Array[];
-
-/** A layer whose blob is a gzip file. */
-function layerOf({ blobs }: Place, members: Members, more: Partial<LayerSource> = {}): LayerSource {
-  const tar = tarball(members);
-  const blob = gzipSync(tar, { level: 1 });
-  const path = `${blobs}/${crypto.randomUUID()}`;
-  Deno.writeFileSync(path, blob);
-  return {
-    digest: digestOf(blob) as Digest,
-    diffId: digestOf(tar) as Digest,
-    size: blob.length,
-    content: { path, offset: 0, length: blob.length },
-    ...more,
-  };
-}
 
 /** Applies layers; returns the steps that were told. */
 async function apply(

@@ -2,31 +2,20 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { randomBytes } from "node:crypto";
-import { gzipSync } from "node:zlib";
+import { exists } from "../../src/files.ts";
 import type { LayerSource } from "../../src/layer/layer_source.ts";
 import { LayerPipeline } from "../../src/layer/pipeline.ts";
 import { NO_TRAITS } from "../../src/layer/traits.ts";
-import type { Digest } from "../../src/oci/digest.ts";
-import { digestOf } from "../fixtures/image.ts";
-import { dir, file, hardlink, tarball } from "../fixtures/tar.ts";
+import { dir, file, hardlink } from "../fixtures/tar.ts";
 import { IS_ROOT } from "../fixtures/tree.ts";
-import { errorOf, patiently, type Place, withPlace } from "./place.ts";
+import { errorOf, layerOf, patiently, type Place, withPlace } from "./place.ts";
 
 const MIB = 1024 * 1024;
 
 /** A layer of a directory with something large, and some members more. */
-function layerOf({ blobs }: Place, name: string, members: readonly Uint8Array[] = []): LayerSource {
+function bulky(place: Place, name: string, members: readonly Uint8Array[] = []): LayerSource {
   const bulk = file(`${name}/bulk`, new Uint8Array(randomBytes(2 * MIB)));
-  const tar = tarball([dir(name), bulk, ...members]);
-  const blob = gzipSync(tar, { level: 1 });
-  const path = `${blobs}/${name}`;
-  Deno.writeFileSync(path, blob);
-  return {
-    digest: digestOf(blob) as Digest,
-    diffId: digestOf(tar) as Digest,
-    size: blob.length,
-    content: { path, offset: 0, length: blob.length },
-  };
+  return layerOf(place, [dir(name), bulk, ...members]);
 }
 
 /** A pipeline that may unpack all layers apart; what it does goes to one root. */
@@ -82,16 +71,6 @@ class Stored implements AsyncDisposable {
   }
 }
 
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 5));
 }
@@ -111,7 +90,7 @@ function test(
     }));
 }
 
-const three = (place: Place) => ["a", "b", "c"].map((name) => layerOf(place, name));
+const three = (place: Place) => ["a", "b", "c"].map((name) => bulky(place, name));
 
 test("a layer's own files are handed over with its skeleton", three, async (stored) => {
   await stored.apply();
@@ -137,7 +116,7 @@ test("a layer that was begun apart can be left out", three, async (stored, { roo
 
 test(
   "one that nobody else makes can be left out as well",
-  (place) => three(place).with(1, { ...layerOf(place, "small"), diffId: null }),
+  (place) => three(place).with(1, { ...bulky(place, "small"), diffId: null }),
   async (stored, { root }) => {
     await stored.apply();
     stored.pipeline.skip();
@@ -148,7 +127,7 @@ test(
 
 test(
   "a layer that needs those below it is read again in its turn",
-  (place) => three(place).with(1, layerOf(place, "b", [hardlink("b/link", "a/bulk")])),
+  (place) => three(place).with(1, bulky(place, "b", [hardlink("b/link", "a/bulk")])),
   async (stored, { root }) => {
     await stored.apply();
     assertEquals(await stored.ownFiles(), null);
@@ -183,7 +162,7 @@ test("an abort between two trees ends the next one", three, async (stored, _plac
 
 test("a failure of tar between two trees is told of by the next one", (place) => {
   const longName = file(`c/${"n".repeat(300)}`, "x");
-  return three(place).with(2, layerOf(place, "c", [longName]));
+  return three(place).with(2, bulky(place, "c", [longName]));
 }, async (stored) => {
   await stored.apply();
   await stored.begun(2);
@@ -253,7 +232,7 @@ test(
   "nothing is written any more once all has ended",
   (place) => {
     const many = Array.from({ length: 20_000 }, (_, i) => dir(`b/${i}`));
-    return three(place).with(1, layerOf(place, "b", many));
+    return three(place).with(1, bulky(place, "b", many));
   },
   async (stored) => {
     await stored.apply();

@@ -5,7 +5,12 @@
  */
 
 import { assert } from "@std/assert";
+import { gzipSync } from "node:zlib";
 import { LayerfsError } from "../../src/errors.ts";
+import type { LayerSource } from "../../src/layer/layer_source.ts";
+import type { Digest } from "../../src/oci/digest.ts";
+import { digestOf } from "../fixtures/image.ts";
+import { tarball } from "../fixtures/tar.ts";
 
 /** Longer than any of these tests takes, and shorter than anybody waits. */
 const PATIENCE_MS = 20_000;
@@ -27,6 +32,25 @@ export async function withPlace(use: (place: Place) => Promise<void> | void): Pr
   } finally {
     await Deno.remove(top, { recursive: true });
   }
+}
+
+/** A layer whose blob is a gzip file. */
+export function layerOf(
+  { blobs }: Place,
+  members: readonly Uint8Array[],
+  more: Partial<LayerSource> = {},
+): LayerSource {
+  const tar = tarball(members);
+  const blob = gzipSync(tar, { level: 1 });
+  const path = `${blobs}/${crypto.randomUUID()}`;
+  Deno.writeFileSync(path, blob);
+  return {
+    digest: digestOf(blob) as Digest,
+    diffId: digestOf(tar) as Digest,
+    size: blob.length,
+    content: { path, offset: 0, length: blob.length },
+    ...more,
+  };
 }
 
 /** Waits for `work`; fails where it has not come to its end after a while. */

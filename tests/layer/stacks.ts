@@ -9,6 +9,7 @@
 
 import { LayerfsError } from "../../src/errors.ts";
 import { NeedsLower } from "../../src/layer/apart.ts";
+import { treeApart } from "../../src/layer/layer_streams.ts";
 import { mergeLayer } from "../../src/layer/merge_layer.ts";
 import type { ToldTree } from "../../src/layer/lower_tree.ts";
 import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
@@ -105,15 +106,7 @@ export function applyApart(
   const tree = new Tree(root, scratch, asRoot, extractNow(), { traits: NO_TRAITS, isPlain: true });
   const mergeApart = (index: number, members: readonly Uint8Array[]) => {
     const place = `${top}/apart-${index}`;
-    Deno.mkdirSync(`${place}/root`, { recursive: true });
-    const base = {
-      traits: NO_TRAITS,
-      hasLayers: false,
-      isApart: true,
-      layer: index,
-      isPlain: true,
-    };
-    const apart = new Tree(`${place}/root`, place, asRoot, extractNow(), base);
+    const apart = treeApart(place, { layer: index, asRoot, isPlain: true }, extractNow());
     try {
       scanMembers(apart, members);
       mergeLayer(tree, apart);

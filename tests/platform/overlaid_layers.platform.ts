@@ -7,6 +7,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { NeedsLower } from "../../src/layer/apart.ts";
 import { LayerfsError } from "../../src/errors.ts";
+import { treeApart } from "../../src/layer/layer_streams.ts";
 import type { ToldTree } from "../../src/layer/lower_tree.ts";
 import { checkOverlaid, finishOverlaid } from "../../src/layer/overlaid_layer.ts";
 import { NO_TRAITS, type Traits } from "../../src/layer/traits.ts";
@@ -103,15 +104,7 @@ class Stacked implements AsyncDisposable {
 
   /** Unpacks a layer apart; null where it depends on those below it. */
   #apart(place: string, index: number, members: Members, { told }: Below): Tree | null {
-    Deno.mkdirSync(`${place}/root`, { recursive: true, mode: 0o700 });
-    const base = {
-      traits: NO_TRAITS,
-      hasLayers: false,
-      isApart: true,
-      layer: index,
-      isPlain: true,
-    };
-    const apart = new Tree(`${place}/root`, place, true, extractNow(), base);
+    const apart = treeApart(place, { layer: index, asRoot: true, isPlain: true }, extractNow());
     try {
       scanMembers(apart, members);
       checkOverlaid(told, apart);
