@@ -42,7 +42,7 @@ function entries(sources: Sources): string[] {
     path.replace(/^\.\//, "")
   );
   const found = [...sources.keys()].filter((path) =>
-    /(_test|_bench|\.platform|\.zfs)\.ts$/.test(path) || path === "wasm/assembly/index.ts"
+    /(_test|_bench|\.platform|\.zfs)\.ts$|^wasm\/assembly\/(index|lanes)\.ts$/.test(path)
   );
   return [...named, ...found];
 }

@@ -1,7 +1,7 @@
 /**
- * Compiles wasm/assembly to wasm/layerfs.wasm with the AssemblyScript compiler.
+ * Compiles wasm/assembly to wasm/layerfs.wasm and wasm/lanes.wasm with the AssemblyScript compiler.
  *
- * The result is committed, so that a checkout runs without a build. With `--check` nothing is
+ * Both are committed, so that a checkout runs without a build. With `--check` nothing is
  * written: the program compiles into memory and fails when the bytes are not the committed ones.
  *
  * @example
@@ -18,18 +18,33 @@ import asc from "assemblyscript/asc";
 import binaryen from "binaryen";
 
 const HERE = new URL(".", import.meta.url);
-const OUTPUT = new URL("layerfs.wasm", HERE);
 const HASHES = new URL("layerfs.sha256", HERE);
-const ENTRY = "index.ts";
+
+/** A module: its file, the source that has its exports, and what is particular about it. */
+interface Target {
+  readonly output: string;
+  readonly entry: string;
+  readonly options: readonly string[];
+  /** Functions in the order of their sources; see {@linkcode CALM_PASSES}. */
+  readonly inOrder: readonly string[];
+}
+
+const TARGETS: readonly Target[] = [
+  { output: "layerfs.wasm", entry: "index.ts", options: [], inOrder: ["sha256/sha256Blocks"] },
+  {
+    output: "lanes.wasm",
+    entry: "lanes.ts",
+    options: ["--importMemory", "--sharedMemory", "--enable", "threads"],
+    inOrder: ["sha256/sha256Blocks", "sha256x4/rounds"],
+  },
+];
 
 /**
- * Functions that are left in the order in which their sources stand. Binaryen moves a computation
- * to where its result is first used, which makes more results wait for each other than there are
- * registers (measured: SHA-256 0.9 times as fast).
+ * For functions that are left in the order in which their sources stand: what neither moves
+ * computations nor adds any. Binaryen moves a computation to where its result is first used, which
+ * makes more results wait for each other than there are registers (measured: SHA-256 0.9 times as
+ * fast).
  */
-const IN_ORDER: ReadonlySet<string> = new Set(["sha256/sha256Blocks", "sha256x4/rounds"]);
-
-/** For those: what neither moves computations nor adds any. */
 const CALM_PASSES = [
   "vacuum",
   // Only what is a constant in the module is one for V8, which then checks no bounds.
@@ -70,10 +85,10 @@ const OPTIONS = [
 ];
 
 /** Compiles the sources in wasm/assembly; throws with the compiler's messages when it fails. */
-async function compile(): Promise<Uint8Array> {
+async function compile({ output, entry, options, inOrder }: Target): Promise<Uint8Array> {
   let messages = "";
   let binary: Uint8Array | undefined;
-  const { error } = await asc.main([ENTRY, "--outFile", "layerfs.wasm", ...OPTIONS], {
+  const { error } = await asc.main([entry, "--outFile", output, ...OPTIONS, ...options], {
     stdout: { write: (text: string | Uint8Array) => void (messages += text) },
     stderr: { write: (text: string | Uint8Array) => void (messages += text) },
     readFile: (name: string) => readSource(name),
@@ -83,24 +98,24 @@ async function compile(): Promise<Uint8Array> {
     listFiles: () => [],
   });
   if (error || !binary) throw new Error(`Cannot compile wasm/assembly: ${messages || error}`);
-  return optimize(binary);
+  return optimize(binary, inOrder);
 }
 
-/** What `asc -O3` does, but for the functions of {@linkcode IN_ORDER}. */
-function optimize(binary: Uint8Array): Uint8Array {
+/** What `asc -O3` does, but for the functions `inOrder`. */
+function optimize(binary: Uint8Array, inOrder: readonly string[]): Uint8Array {
   const { MutableGlobals, SignExt, NontrappingFPToInt, BulkMemory, BulkMemoryOpt } =
     binaryen.Features;
-  const { SIMD128, RelaxedSIMD } = binaryen.Features;
+  const { SIMD128, RelaxedSIMD, Atomics } = binaryen.Features;
   const module = binaryen.readBinary(binary);
   try {
     module.setFeatures(
       MutableGlobals | SignExt | NontrappingFPToInt | BulkMemory | BulkMemoryOpt | SIMD128 |
-        RelaxedSIMD,
+        RelaxedSIMD | Atomics,
     );
     binaryen.setOptimizeLevel(3);
     binaryen.setShrinkLevel(0);
     module.runPasses(["simplify-globals", "inlining-optimizing", "remove-unused-module-elements"]);
-    const left = new Set(IN_ORDER);
+    const left = new Set(inOrder);
     for (let index = 0; index < module.getNumFunctions(); index++) {
       const { name } = binaryen.getFunctionInfo(module.getFunctionByIndex(index));
       if (left.delete(name)) module.runPassesOnFunction(name, CALM_PASSES);
@@ -124,14 +139,15 @@ function readSource(name: string): string | null {
   }
 }
 
-/** One line a source and one for the binary, in the format of sha256sum. */
-function hashes(binary: Uint8Array): string {
+/** One line a source and one a module, in the format of sha256sum. */
+function hashes(modules: ReadonlyMap<string, Uint8Array>): string {
   const names = [...Deno.readDirSync(new URL("assembly/", HERE))].map((entry) => entry.name).sort();
   const line = (bytes: Uint8Array, name: string) =>
     `${createHash("sha256").update(bytes).digest("hex")}  ${name}\n`;
-  return names.map((name) =>
+  const sources = names.map((name) =>
     line(Deno.readFileSync(new URL(`assembly/${name}`, HERE)), `assembly/${name}`)
-  ).join("") + line(binary, "layerfs.wasm");
+  );
+  return [...sources, ...Array.from(modules, ([name, bytes]) => line(bytes, name))].join("");
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {
@@ -139,14 +155,21 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 if (import.meta.main) {
-  const binary = await compile();
-  const text = hashes(binary);
+  const modules = new Map<string, Uint8Array>();
+  for (const target of TARGETS) modules.set(target.output, await compile(target));
+  const text = hashes(modules);
   if (!Deno.args.includes("--check")) {
-    Deno.writeFileSync(OUTPUT, binary);
+    for (const [name, bytes] of modules) Deno.writeFileSync(new URL(name, HERE), bytes);
     Deno.writeTextFileSync(HASHES, text);
-  } else if (!same(binary, Deno.readFileSync(OUTPUT)) || Deno.readTextFileSync(HASHES) !== text) {
-    throw new Error(
-      "Cannot accept wasm/layerfs.wasm: it differs from what its sources give; run wasm/build.ts",
-    );
+  } else {
+    for (const [name, bytes] of modules) {
+      if (same(bytes, Deno.readFileSync(new URL(name, HERE)))) continue;
+      throw new Error(
+        `Cannot accept wasm/${name}: it differs from what its sources give; run wasm/build.ts`,
+      );
+    }
+    if (Deno.readTextFileSync(HASHES) !== text) {
+      throw new Error("Cannot accept wasm/layerfs.sha256: it is not of these; run wasm/build.ts");
+    }
   }
 }

@@ -45,7 +45,7 @@ export interface Hasher {
    * ```
    * @throws {TypeError} after {@linkcode digest}
    */
-  readonly window: Uint8Array<ArrayBuffer>;
+  readonly window: Uint8Array;
   /** Adds bytes. @throws {TypeError} after {@linkcode digest} */
   update(bytes: Uint8Array): void;
   /** Ends the stream: 32 or 64 bytes. @throws {TypeError} when called again */

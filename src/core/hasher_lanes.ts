@@ -12,6 +12,9 @@
  * may come and go at any time; in whatever order the pieces come, and however long they are, the
  * digests are right.
  *
+ * What lies in the memory anyway, as another thread puts it there, is digested where it lies: see
+ * {@linkcode HasherLanes.openPlaced}.
+ *
  * @example
  * ```ts
  * import { HasherLanes } from "./hasher_lanes.ts";
@@ -27,12 +30,21 @@
  * @module
  */
 
-import { type Hasher, startsAt } from "./hasher.ts";
-import { type Exports, HASH_DIGEST, instantiate } from "./instance.ts";
+import { startsAt } from "./hasher.ts";
+import { HASH_DIGEST } from "./instance.ts";
+import {
+  type EndCalls,
+  type LaneHasher,
+  LaneStream,
+  type PlacedHasher,
+  PlacedStream,
+} from "./lane_hashers.ts";
+import { BUFFER, createLaneMemory, SLOTS, SPARE } from "./lane_memory.ts";
+import { BLOCK, Slot } from "./lane_slot.ts";
+import { instantiateLanes, type LanesExports } from "./lanes_module.ts";
 
 /** Lanes of a vector. */
 export const LANES = 4;
-const BLOCK = 64;
 const DIGEST_BYTES = 32;
 
 /** Streams with blocks from which on the vector wins over the scalar code (measured). */
@@ -41,61 +53,32 @@ const WORTHWHILE = 3;
 /** Blocks that each stream of a vector has where they are worked in without need. */
 const STEADY_BLOCKS = 256;
 
-/**
- * Streams of one memory. It is made at once, as to grow it would detach the windows of streams: what
- * is never written to takes nothing of the machine's.
- */
-const SLOTS = 8;
-
-/**
- * Bytes of the buffer of each stream. With 768 KiB, streams of different rates go 0.95 to 1 times as
- * fast, with 512 KiB 0.9 to 1, and streams in turn with pieces of 1 MiB 0.7 times (measured).
- */
-const BUFFER = 0x100000;
-
 /** Bytes that a window has at least. */
 const WINDOW = 0x80000;
 
-/** Bytes before each buffer, for the state of its stream: 32, and what keeps blocks aligned. */
-const STATE = BLOCK;
-
-/** A stream. To dispose of it gives its slot back without a digest; after the digest, nothing is left. */
-export interface LaneHasher extends Hasher, Disposable {
-  /**
-   * Bytes that it takes without having to work in any, so that they can wait for company. Where there
-   * are none left, whoever can wait better does.
-   */
-  readonly room: number;
-}
+/** Blocks of a placed stream that are worked in at a time when it has to hurry. */
+const HURRY_BLOCKS = 4096;
 
 /** As many streams as one likes, beside each other and one after another. */
 export class HasherLanes {
-  readonly #wasm: Exports;
-  /** A state for a lane that has no stream. */
-  readonly #spare: number;
+  readonly #memory: WebAssembly.Memory;
+  readonly #wasm: LanesExports;
   readonly #free: Slot[];
   readonly #open = new Set<Slot>();
   /** For the streams that find no slot here. */
   #more: HasherLanes | null = null;
 
-  constructor() {
-    this.#wasm = instantiate();
-    this.#spare = this.#wasm.lanesInit(STATE + SLOTS * (STATE + BUFFER));
-    if (this.#spare === 0) throw new RangeError("Cannot make buffers for digests: out of memory");
-    const buffer = this.#wasm.memory.buffer as ArrayBuffer;
-    this.#free = Array.from({ length: SLOTS }, (_, index) => {
-      // The last one is taken first.
-      const state = this.#spare + STATE + (SLOTS - 1 - index) * (STATE + BUFFER);
-      return new Slot(state, new Uint8Array(buffer, state + STATE, BUFFER));
-    });
+  /** @param memory of nobody else's lanes */
+  constructor(memory: WebAssembly.Memory = createLaneMemory()) {
+    this.#memory = memory;
+    this.#wasm = instantiateLanes(memory);
+    this.#free = Array.from({ length: SLOTS }, (_, index) => new Slot(memory, index));
   }
 
   /** Begins a SHA-256. */
   open(): LaneHasher {
-    const slot = this.#free.pop();
-    if (slot === undefined) return (this.#more ??= new HasherLanes()).open();
-    this.#open.add(slot);
-    this.#wasm.laneReset(slot.state);
+    const slot = this.#take();
+    if (slot === null) return (this.#more ??= new HasherLanes()).open();
     return new LaneStream({
       window: () => {
         // More than what is asked for, as where little is read there would be a move for each read.
@@ -104,13 +87,48 @@ export class HasherLanes {
       },
       room: () => BUFFER - slot.waiting,
       update: (bytes) => this.#update(slot, bytes),
+      ...this.#endsOf(slot),
+    });
+  }
+
+  /**
+   * Begins a SHA-256 of what lies in the memory that was given to the constructor.
+   *
+   * @throws {RangeError} where it has as many streams as it can have
+   */
+  openPlaced(): PlacedHasher {
+    const slot = this.#take();
+    if (slot === null) throw new RangeError(`Cannot digest more than ${SLOTS} streams in a memory`);
+    return new PlacedStream({
+      offer: (bytes) => {
+        slot.place(bytes);
+        this.#settle(slot);
+      },
+      hurry: () => {
+        if (slot.blocks > 0) this.#work(slot, Math.min(slot.blocks, HURRY_BLOCKS));
+      },
+      takeUsed: () => slot.takeUsed(),
+      ...this.#endsOf(slot),
+    });
+  }
+
+  #take(): Slot | null {
+    const slot = this.#free.pop();
+    if (slot === undefined) return null;
+    this.#open.add(slot);
+    this.#wasm.laneReset(slot.state);
+    return slot;
+  }
+
+  #endsOf(slot: Slot): EndCalls {
+    return {
       digest: () => this.#digest(slot),
       close: () => {
         slot.clear();
         this.#open.delete(slot);
         this.#free.push(slot);
       },
-    });
+    };
   }
 
   #update(slot: Slot, bytes: Uint8Array): void {
@@ -176,7 +194,7 @@ export class HasherLanes {
       a.state,
       b.state,
       c.state,
-      d?.state ?? this.#spare,
+      d?.state ?? SPARE,
       a.pointer,
       b.pointer,
       c.pointer,
@@ -192,75 +210,7 @@ export class HasherLanes {
     slot.put(padding(slot.total), 0);
     this.#alone(slot, slot.blocks);
     this.#wasm.laneDigest(slot.state);
-    return new Uint8Array(this.#wasm.memory.buffer, HASH_DIGEST, DIGEST_BYTES).slice();
-  }
-}
-
-/** The state and the buffer of a stream: what waits lies from `start` to `end`. */
-class Slot {
-  /** Where the state lies. */
-  readonly state: number;
-  readonly #bytes: Uint8Array<ArrayBuffer>;
-  start = 0;
-  end = 0;
-  /** Bytes of the whole stream so far. */
-  total = 0;
-
-  constructor(state: number, bytes: Uint8Array<ArrayBuffer>) {
-    this.state = state;
-    this.#bytes = bytes;
-  }
-
-  /** Bytes that wait. */
-  get waiting(): number {
-    return this.end - this.start;
-  }
-
-  /** Whole blocks that wait. */
-  get blocks(): number {
-    return Math.floor(this.waiting / BLOCK);
-  }
-
-  /** Where the blocks that wait lie. */
-  get pointer(): number {
-    return this.#bytes.byteOffset + this.start;
-  }
-
-  /** What is free of the buffer, behind what waits. */
-  get room(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.subarray(this.end);
-  }
-
-  /** Takes `length` bytes that are in the room already. */
-  add(length: number): void {
-    this.end += length;
-    this.total += length;
-  }
-
-  /** Takes what has room of `bytes` from `at` on, and says how much. */
-  put(bytes: Uint8Array, at: number): number {
-    const part = bytes.subarray(at, at + BUFFER - this.end);
-    this.#bytes.set(part, this.end);
-    this.add(part.length);
-    return part.length;
-  }
-
-  /** Leaves out blocks that are worked in. */
-  take(blocks: number): void {
-    this.start += blocks * BLOCK;
-    if (this.start === this.end) this.start = this.end = 0;
-  }
-
-  /** Moves what waits to the front. */
-  compact(): void {
-    this.#bytes.copyWithin(0, this.start, this.end);
-    this.end -= this.start;
-    this.start = 0;
-  }
-
-  /** Forgets the stream. */
-  clear(): void {
-    this.start = this.end = this.total = 0;
+    return new Uint8Array(this.#memory.buffer, HASH_DIGEST, DIGEST_BYTES).slice();
   }
 }
 
@@ -275,51 +225,4 @@ export function padding(length: number): Uint8Array {
   bytes[0] = 0x80;
   new DataView(bytes.buffer).setBigUint64(bytes.length - 8, BigInt(length) * 8n);
   return bytes;
-}
-
-/** What {@linkcode HasherLanes} does for a stream. */
-interface LaneCalls {
-  window(): Uint8Array<ArrayBuffer>;
-  room(): number;
-  update(bytes: Uint8Array): void;
-  digest(): Uint8Array;
-  close(): void;
-}
-
-/** A stream in a lane, until its digest is taken. */
-class LaneStream implements LaneHasher {
-  readonly algorithm = "sha256";
-  #lane: LaneCalls | null;
-
-  constructor(lane: LaneCalls) {
-    this.#lane = lane;
-  }
-
-  get window(): Uint8Array<ArrayBuffer> {
-    return this.#live().window();
-  }
-
-  get room(): number {
-    return this.#live().room();
-  }
-
-  update(bytes: Uint8Array): void {
-    this.#live().update(bytes);
-  }
-
-  digest(): Uint8Array {
-    const result = this.#live().digest();
-    this[Symbol.dispose]();
-    return result;
-  }
-
-  [Symbol.dispose](): void {
-    this.#lane?.close();
-    this.#lane = null;
-  }
-
-  #live(): LaneCalls {
-    if (this.#lane === null) throw new TypeError("Cannot use the hasher: its digest was taken");
-    return this.#lane;
-  }
 }

@@ -47,29 +47,9 @@ export interface Exports {
   seenInsert(length: number): number;
   /** State of the path at {@linkcode HOST_PATH}. */
   seenFind(length: number): number;
-  /** Makes room for states and buffers of SHA-256 and says where; 0 when memory is exhausted. */
-  lanesInit(size: number): number;
-  /** Starts a digest with a state of 32 bytes. */
-  laneReset(state: number): void;
-  /** Works blocks into one state. */
-  laneBlocks(state: number, pointer: number, count: number): void;
-  /** Works blocks at four pointers into four states, in the lanes of a vector. */
-  lanesBlocks(
-    s0: number,
-    s1: number,
-    s2: number,
-    s3: number,
-    p0: number,
-    p1: number,
-    p2: number,
-    p3: number,
-    count: number,
-  ): void;
-  /** Puts the digest that a state holds, 32 bytes, at {@linkcode HASH_DIGEST}. */
-  laneDigest(state: number): void;
 }
 
-/** Where the finished digest lies. */
+/** Where the finished digest lies, in lane_memory.ts too. */
 export const HASH_DIGEST = 0x100c0;
 /** Where the host puts a path, 4 KiB. */
 export const HOST_PATH = 0x18000;

@@ -67,18 +67,18 @@ export class FileInput implements BlobInput {
     return head;
   }
 
-  /** @param most bytes of the piece, up to {@linkcode READ_BYTES} */
-  read(most = READ_BYTES): Uint8Array {
+  /** @param into memory for the piece, which is as long as that at most */
+  read(into: Uint8Array = this.#buffer): Uint8Array {
     this.#checkCancel();
-    const wanted = Math.min(most, this.announced - this.#position);
-    if (wanted === 0) return this.#buffer.subarray(0, 0);
-    const count = this.#readAt(this.#buffer.subarray(0, wanted), this.#position);
+    const wanted = Math.min(into.length, this.announced - this.#position);
+    if (wanted === 0) return into.subarray(0, 0);
+    const count = this.#readAt(into.subarray(0, wanted), this.#position);
     if (count === 0) {
       throw new LayerfsError("size-mismatch", `the file ends after ${this.#position} bytes`);
     }
     this.#position += count;
     this.#onBytes(count);
-    return this.#buffer.subarray(0, count);
+    return into.subarray(0, count);
   }
 
   [Symbol.dispose](): void {

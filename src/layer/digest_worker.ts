@@ -9,7 +9,8 @@
  */
 
 import { createHasher, type DigestEngine, formatDigest, type Hasher } from "../core/hasher.ts";
-import { HasherLanes, type LaneHasher, LANES } from "../core/hasher_lanes.ts";
+import { HasherLanes, LANES } from "../core/hasher_lanes.ts";
+import type { LaneHasher, PlacedHasher } from "../core/lane_hashers.ts";
 import type { DigestAlgorithm } from "../oci/digest.ts";
 import { FileInput } from "./blob_input.ts";
 import { BELL, Board } from "./board.ts";
@@ -40,28 +41,78 @@ self.onmessage = ({ data }) => {
 };
 
 type AnyHasher = Hasher & Partial<Pick<LaneHasher, "room"> & Disposable>;
-type Open = (algorithm: DigestAlgorithm) => AnyHasher;
 
 /** Makes hashers; those that can share a vector do. */
-function opener(engine: DigestEngine): Open {
-  if (engine === "native") return (algorithm) => createHasher(algorithm, engine);
-  const lanes = new HasherLanes();
-  return (algorithm) => algorithm === "sha256" ? lanes.open() : createHasher(algorithm, engine);
+class Hashers {
+  readonly #engine: DigestEngine;
+  readonly #lanes: HasherLanes | null;
+
+  /** @param memory where the rings lie; null where they do not lie in the memory of lanes */
+  constructor(engine: DigestEngine, memory: WebAssembly.Memory | null) {
+    this.#engine = engine;
+    this.#lanes = memory === null ? null : new HasherLanes(memory);
+  }
+
+  /** For bytes from anywhere. */
+  open(algorithm: DigestAlgorithm): AnyHasher {
+    if (this.#lanes !== null && algorithm === "sha256") return this.#lanes.open();
+    return createHasher(algorithm, this.#engine);
+  }
+
+  /** For what is in a ring. */
+  openPlaced(algorithm: DigestAlgorithm): RingHasher {
+    if (this.#lanes !== null && algorithm === "sha256") return this.#lanes.openPlaced();
+    return new EagerHasher(createHasher(algorithm, this.#engine));
+  }
+}
+
+/** A hasher of a stream in a ring, of whatever algorithm. */
+type RingHasher = Omit<PlacedHasher, "algorithm"> & { readonly algorithm: DigestAlgorithm };
+
+/** Waits for nobody. */
+class EagerHasher implements RingHasher {
+  readonly algorithm: DigestAlgorithm;
+  readonly #hasher: Hasher;
+  #used = 0;
+
+  constructor(hasher: Hasher) {
+    this.algorithm = hasher.algorithm;
+    this.#hasher = hasher;
+  }
+
+  offer(bytes: Uint8Array): void {
+    this.#hasher.update(bytes);
+    this.#used += bytes.length;
+  }
+
+  hurry(): void {}
+
+  takeUsed(): number {
+    const used = this.#used;
+    this.#used = 0;
+    return used;
+  }
+
+  digest(): Uint8Array {
+    return this.#hasher.digest();
+  }
+
+  [Symbol.dispose](): void {}
 }
 
 class Digester {
   readonly #board: Board;
-  readonly #open: Open;
+  readonly #hashers: Hashers;
   readonly #tars: readonly TarDigester[];
   readonly #running: BlobDigester[] = [];
   /** Blobs to come. */
   readonly #blobs: BlobToDigest[];
 
-  constructor({ board, rings, algorithms, blobs, engine }: DigestRequest) {
+  constructor({ board, rings, algorithms, blobs, engine, memory }: DigestRequest) {
     this.#board = new Board(board);
-    this.#open = opener(engine);
+    this.#hashers = new Hashers(engine, memory);
     this.#tars = rings.map((ring) => {
-      return new TarDigester(new RingReader(ring, DIGEST_READER), algorithms, this.#open);
+      return new TarDigester(new RingReader(ring, DIGEST_READER), algorithms, this.#hashers);
     });
     this.#blobs = [...blobs];
   }
@@ -74,12 +125,11 @@ class Digester {
   /** @returns whether anything was done */
   #turn(): boolean {
     let isDone = false;
-    for (const tar of this.#tars) {
-      if (!tar.step()) continue;
-      isDone = true;
-      this.#fill();
-    }
-    return isDone || this.#fill();
+    for (const tar of this.#tars) if (tar.step()) isDone = true;
+    if (this.#fill() || isDone) return true;
+    // Others may be about to come: a stream can wait, as long as nobody waits for its room.
+    for (const tar of this.#tars) if (tar.hurry()) isDone = true;
+    return isDone;
   }
 
   /** Goes on with as many blobs as there are lanes without a tar stream. @returns whether with any */
@@ -87,7 +137,7 @@ class Digester {
     const open = this.#tars.filter((tar) => tar.isOpen).length;
     const lanes = LANES - open;
     while (this.#running.length < lanes && this.#blobs.length > 0) {
-      this.#running.push(new BlobDigester(this.#blobs.shift()!, this.#board, this.#open));
+      this.#running.push(new BlobDigester(this.#blobs.shift()!, this.#board, this.#hashers));
     }
     // While there are tar streams, a blob is better digested together with what will come of them.
     const filling = this.#running.slice(0, lanes).filter((blob) => open === 0 || blob.hasRoom);
@@ -107,13 +157,13 @@ function hasRoom(hasher: AnyHasher | undefined): boolean {
 class TarDigester {
   readonly #reader: RingReader;
   readonly #algorithms: DigestRequest["algorithms"];
-  readonly #open: Open;
-  #hasher: AnyHasher | null = null;
+  readonly #hashers: Hashers;
+  #hasher: RingHasher | null = null;
 
-  constructor(reader: RingReader, algorithms: DigestRequest["algorithms"], open: Open) {
+  constructor(reader: RingReader, algorithms: DigestRequest["algorithms"], hashers: Hashers) {
     this.#reader = reader;
     this.#algorithms = algorithms;
-    this.#open = open;
+    this.#hashers = hashers;
   }
 
   /** Whether it is at a stream. */
@@ -127,21 +177,30 @@ class TarDigester {
     if (stream === null) return false;
     const algorithm = this.#algorithms[stream.layer] ?? null;
     if (algorithm !== null) {
-      this.#hasher ??= this.#open(algorithm);
-      // Others may be about to come: this one can wait, as long as nobody waits for it.
-      if (!hasRoom(this.#hasher) && !this.#reader.isCrowded) return false;
+      this.#hasher ??= this.#hashers.openPlaced(algorithm);
+      const used = this.#takeUsed(this.#hasher);
       const piece = this.#reader.available(PIECE_BYTES);
-      if (piece.length > 0) {
-        this.#hasher.update(piece);
-        this.#reader.take(piece.length);
-        return true;
-      }
-      if (!this.#reader.isOver) return false;
+      this.#hasher.offer(piece);
+      if (!this.#reader.hasAll(piece.length)) return this.#takeUsed(this.#hasher) + used > 0;
     }
     const digest = this.#end();
     this.#reader.finish();
     self.postMessage({ of: "tar", ...stream, digest });
     return true;
+  }
+
+  /** Goes on where the ring is full. @returns whether it did */
+  hurry(): boolean {
+    if (this.#hasher === null || !this.#reader.isCrowded) return false;
+    this.#hasher.hurry();
+    return this.#takeUsed(this.#hasher) > 0;
+  }
+
+  /** Gives the room of what was used back. @returns how many bytes */
+  #takeUsed(hasher: RingHasher): number {
+    const used = hasher.takeUsed();
+    if (used > 0) this.#reader.take(used);
+    return used;
   }
 
   #end() {
@@ -150,7 +209,7 @@ class TarDigester {
     if (hasher !== null && this.#reader.outcome === "ended") {
       return formatDigest(hasher.algorithm, hasher.digest());
     }
-    hasher?.[Symbol.dispose]?.();
+    hasher?.[Symbol.dispose]();
     return null;
   }
 }
@@ -159,13 +218,13 @@ class TarDigester {
 class BlobDigester {
   readonly #request: BlobToDigest;
   readonly #board: Board;
-  readonly #open: Open;
+  readonly #hashers: Hashers;
   #running: { readonly input: FileInput; readonly hasher: AnyHasher } | null = null;
 
-  constructor(request: BlobToDigest, board: Board, open: Open) {
+  constructor(request: BlobToDigest, board: Board, hashers: Hashers) {
     this.#request = request;
     this.#board = board;
-    this.#open = open;
+    this.#hashers = hashers;
   }
 
   /** Whether a piece can wait for company. */
@@ -179,10 +238,10 @@ class BlobDigester {
     try {
       this.#running ??= {
         input: new FileInput(blob, () => this.#board.checkCancelled(), () => {}),
-        hasher: this.#open(algorithm),
+        hasher: this.#hashers.open(algorithm),
       };
       const { input, hasher } = this.#running;
-      const piece = input.read(PIECE_BYTES);
+      const piece = input.read(hasher.window.subarray(0, PIECE_BYTES));
       if (piece.length > 0) {
         hasher.update(piece);
         return true;

@@ -68,6 +68,8 @@ export interface DigestRequest {
   /** In the order in which they are to be begun. */
   readonly blobs: readonly BlobToDigest[];
   readonly engine: DigestEngine;
+  /** Where the rings lie, so that SHA-256 needs no copy (see lane_memory.ts); null for elsewhere. */
+  readonly memory: WebAssembly.Memory | null;
 }
 
 /** What that thread says: of a tar stream null where that did not come to its end. */

@@ -44,7 +44,7 @@ import {
 import { mayHaveDefaultAcl } from "./new_files.ts";
 import { bytesOf, isWorthIt, PipelinePlan, WORTH_BYTES } from "./pipeline_plan.ts";
 import type { ProgressListener } from "./progress.ts";
-import { createRing, type SharedRing } from "./ring.ts";
+import type { SharedRing } from "./ring.ts";
 import { StreamPump } from "./stream_pump.ts";
 
 /** How layers are applied. */
@@ -75,6 +75,8 @@ export class LayerPipeline implements AsyncDisposable {
   readonly #layers: readonly LayerSource[];
   readonly #options: PipelineOptions;
   readonly #board: Board;
+  /** Where the rings lie, if that is where they are digested. */
+  readonly #memory: WebAssembly.Memory | null;
   readonly #rings: readonly SharedRing[];
   readonly #workers: Worker[] = [];
   readonly #writer: Worker;
@@ -103,10 +105,8 @@ export class LayerPipeline implements AsyncDisposable {
     this.#pump = new StreamPump(this.#board);
     const plan = new PipelinePlan(layers, options.apart ?? null);
     this.#plan = plan;
-    this.#rings = Array.from({ length: plan.rings }, (_, ring) => {
-      const writer = plan.inflaters[ring % plan.inflaters.length]!;
-      return createRing(this.#board, writer, plan.readers);
-    });
+    this.#memory = plan.createMemory(options.engine);
+    this.#rings = plan.createRings(this.#board, this.#memory);
     if (plan.apart?.isOneTree) this.allowApart(() => true);
     this.#outcomes = new LayerOutcomes(
       layers,
@@ -288,6 +288,7 @@ export class LayerPipeline implements AsyncDisposable {
       ),
       blobs: this.#blobsToDigest(),
       engine: this.#options.engine,
+      memory: this.#memory,
     };
     worker.postMessage(request satisfies DigestRequest);
   }

@@ -6,9 +6,12 @@
  */
 
 import { isLocation } from "../blob/content.ts";
-import { BELL, type Bell } from "./board.ts";
+import type { DigestEngine } from "../core/hasher.ts";
+import { createLaneMemory, placesOf } from "../core/lane_memory.ts";
+import { BELL, type Bell, type Board } from "./board.ts";
 import type { LayerSource } from "./layer_source.ts";
 import type { ApartOptions } from "./messages.ts";
+import { createRing, RING_BYTES, type SharedRing } from "./ring.ts";
 
 /** Tar streams that are in the making at a time: the one being written, and one read ahead. */
 const RINGS = 2;
@@ -41,8 +44,8 @@ export class PipelinePlan {
   /** The bells of the threads that decompress. */
   readonly inflaters: readonly Bell[];
   /** Rings for tar streams, and those who read them. */
-  readonly rings: number;
-  readonly readers: readonly Bell[];
+  readonly #rings: number;
+  readonly #readers: readonly Bell[];
 
   /**
    * @param apart how layers may be unpacked apart; null where they may not. Where each of them makes a
@@ -53,8 +56,25 @@ export class PipelinePlan {
     this.#digestsBlobs = this.isDigesting && layers.every(({ content }) => isLocation(content));
     this.apart = this.#digestsBlobs && layers.slice(1).some(isWorthIt) ? apart : null;
     this.inflaters = this.apart?.isOneTree ? [BELL.inflate, BELL.inflateToo] : [BELL.inflate];
-    this.rings = Math.min(layers.length, this.apart !== null ? RINGS_APART : RINGS);
-    this.readers = this.isDigesting ? [BELL.write, BELL.digest] : [BELL.write];
+    this.#rings = Math.min(layers.length, this.apart !== null ? RINGS_APART : RINGS);
+    this.#readers = this.isDigesting ? [BELL.write, BELL.digest] : [BELL.write];
+  }
+
+  /** Makes memory for the rings, if that is where they are digested; otherwise null. */
+  createMemory(engine: DigestEngine): WebAssembly.Memory | null {
+    return this.isDigesting && engine === "wasm"
+      ? createLaneMemory(this.#rings * RING_BYTES)
+      : null;
+  }
+
+  /** Makes the rings for tar streams. @param memory as {@linkcode createMemory} makes it */
+  createRings(board: Board, memory: WebAssembly.Memory | null): SharedRing[] {
+    const places = memory === null ? null : placesOf(memory);
+    return Array.from({ length: this.#rings }, (_, ring) => {
+      const writer = this.inflaters[ring % this.inflaters.length]!;
+      const data = places?.subarray(ring * RING_BYTES, (ring + 1) * RING_BYTES);
+      return createRing(board, writer, this.#readers, data);
+    });
   }
 
   /** Whether the thread that computes digests does so of a blob as well, beside the tar streams. */

@@ -61,11 +61,15 @@ export const DIGEST_READER = 1;
 /** How a stream has ended. `failed`: the writer says elsewhere why. `dropped`: nobody wanted it. */
 export type StreamEnd = "ended" | "failed" | "dropped";
 
-/** Makes a ring. */
-export function createRing(board: Board, writer: Bell, readers: readonly Bell[]): SharedRing {
+/** Makes a ring. @param data {@linkcode RING_BYTES} of memory for its bytes */
+export function createRing(
+  board: Board,
+  writer: Bell,
+  readers: readonly Bell[],
+  data = new Uint8Array(new SharedArrayBuffer(RING_BYTES)),
+): SharedRing {
   const words = TAKEN + WORDS_A_READER * readers.length;
   const control = new Int32Array(new SharedArrayBuffer(words * Int32Array.BYTES_PER_ELEMENT));
-  const data = new Uint8Array(new SharedArrayBuffer(RING_BYTES));
   return { control, data, board: board.shared, writer, readers };
 }
 
@@ -209,9 +213,14 @@ export class RingReader {
       Atomics.load(this.#control, STATE) !== OPEN;
   }
 
+  /** Whether the stream has ended, and `length` bytes are all of it that is not taken. */
+  hasAll(length: number): boolean {
+    return Atomics.load(this.#control, STATE) !== OPEN && this.#waiting() === length;
+  }
+
   /** Whether the stream has ended, {@linkcode outcome} says how, and all of it is taken. */
   get isOver(): boolean {
-    return Atomics.load(this.#control, STATE) !== OPEN && this.#waiting() === 0;
+    return this.hasAll(0);
   }
 
   /** Waits for bytes. @returns what is {@linkcode available}; empty when none are left */

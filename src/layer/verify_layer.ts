@@ -11,7 +11,8 @@
 
 import { setImmediate } from "node:timers";
 import { createHasher, type DigestEngine, type Hasher } from "../core/hasher.ts";
-import { HasherLanes, type LaneHasher } from "../core/hasher_lanes.ts";
+import { HasherLanes } from "../core/hasher_lanes.ts";
+import type { LaneHasher } from "../core/lane_hashers.ts";
 import { LayerfsError } from "../errors.ts";
 import { digestAlgorithm } from "../oci/digest.ts";
 import { LayerStream, type LayerToVerify, type LayerVerdict } from "./verify_layer_stream.ts";

@@ -77,7 +77,10 @@ Deno.test("streams follow one another, the empty one too, and say what they are 
     assert(!writer.isFree);
     put(writer, 7, outcome === "failed" ? 0 : 1000);
     assertEquals(reader!.available(9).length, 0, "a crumb wakes nobody before the end");
+    const length = outcome === "failed" ? 0 : 1000;
+    assert(!reader!.hasAll(length), "more may come");
     writer.end(outcome);
+    assertEquals([reader!.hasAll(length - 1), reader!.hasAll(length)], [false, true]);
     take(reader!, 7, outcome === "failed" ? 0 : 1000);
     assertEquals(reader!.next(9).length, 0);
     assertEquals(reader!.outcome, outcome);

@@ -1,6 +1,5 @@
 /*
- * The module's exports. One instance is one stream, a hasher, or a tar scanner with its hasher; or
- * the streams of sha256x4.ts and nothing else.
+ * The exports of layerfs.wasm. One instance is one stream: a hasher, or a tar scanner with its hasher.
  */
 
 import { HOST_PATH } from "./memory";
@@ -14,7 +13,6 @@ export {
   scanContents, scanEnd, scanFeed, scanInit, scanNext, scanSkip, scanSkippable,
 } from "./scanner";
 export { seenMark } from "./seen";
-export { laneBlocks, laneDigest, laneReset, lanesBlocks, lanesInit } from "./sha256x4";
 
 /** Node of the normalised path that the host put into HOST_PATH; 0 when memory is exhausted. */
 export function seenInsert(length: u32): usize {

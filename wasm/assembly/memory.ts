@@ -29,9 +29,10 @@
  *            | WINDOW       1 MiB the bytes of the stream, put by the host  |
  *   0x140000 +--------------------------------------------------------------+
  *            | heap: pax buffer, sparse map (both made at first use), nodes |
- *            | and hash table of the seen paths; grows, is never freed. In  |
- *            | an instance for lanes: a state and a buffer for each stream  |
+ *            | and hash table of the seen paths; grows, is never freed      |
  *            v                                                              v
+ *
+ * Of lanes.wasm, what lies from HOST_PATH on is the host's: states, buffers, streams.
  */
 
 /** Not equal to HASH_STATE modulo 4096: see sha256.ts. */

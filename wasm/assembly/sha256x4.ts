@@ -28,7 +28,7 @@
  */
 
 import { BLOCKS_A_CALL } from "./hash";
-import { alloc, HASH_DIGEST, HASH_STATE, heapReset, LANES_SCRATCH, LANES_STATE } from "./memory";
+import { HASH_DIGEST, HASH_STATE, LANES_SCRATCH, LANES_STATE } from "./memory";
 import { K, sha256Blocks, sha256Init, words } from "./sha256";
 
 /** Where the bytes of a vector come from when each word is rotated by 16, and to the right by 8. */
@@ -96,12 +96,6 @@ const TURNED: usize = memory.data<u8>([1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13,
   const y = add(state(i), x);
   v128.store(LANES_STATE + (i << 4), y);
   return y;
-}
-
-/** Makes room for states and buffers, which the host divides; its address, or 0 without memory. */
-export function lanesInit(size: usize): usize {
-  heapReset();
-  return alloc(size);
 }
 
 /** Puts the initial hash value into a state. */

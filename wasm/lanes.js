@@ -1,0 +1,4 @@
+// As module.js.
+import source module from "./lanes.wasm";
+
+export default module;
