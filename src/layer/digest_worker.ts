@@ -139,8 +139,9 @@ class Digester {
     while (this.#running.length < lanes && this.#blobs.length > 0) {
       this.#running.push(new BlobDigester(this.#blobs.shift()!, this.#board, this.#hashers));
     }
-    // While there are tar streams, a blob is better digested together with what will come of them.
-    const filling = this.#running.slice(0, lanes).filter((blob) => open === 0 || blob.hasRoom);
+    // While more of a tar stream is to come, a blob is better digested together with that.
+    const isComing = this.#tars.some((tar) => tar.isComing);
+    const filling = this.#running.slice(0, lanes).filter((blob) => !isComing || blob.hasRoom);
     for (const blob of filling) {
       if (!blob.step()) this.#running.splice(this.#running.indexOf(blob), 1);
     }
@@ -169,6 +170,14 @@ class TarDigester {
   /** Whether it is at a stream. */
   get isOpen(): boolean {
     return this.#hasher !== null;
+  }
+
+  /**
+   * Whether more of a stream is to come without anybody waiting for a digest first: who writes a tree
+   * may begin with it only when those below are verified, blobs included.
+   */
+  get isComing(): boolean {
+    return this.isOpen && !this.#reader.isHeldUp;
   }
 
   /** @returns whether there was anything to do */

@@ -120,7 +120,7 @@ export class RingWriter {
   /** A piece of the ring for bytes to be put in; empty while there is too little room. */
   room(): Uint8Array<SharedArrayBuffer> {
     const { data } = this.#ring;
-    const free = this.#free();
+    const free = freeIn(this.#ring);
     if (free < STEP_BYTES) return data.subarray(0, 0);
     const start = this.#control[WRITTEN]! & (RING_BYTES - 1);
     return data.subarray(start, Math.min(start + free, RING_BYTES));
@@ -128,7 +128,7 @@ export class RingWriter {
 
   /** Waits for room in a thread that must not stand still. @returns null where none is wanted */
   async roomLater(): Promise<Uint8Array<SharedArrayBuffer> | null> {
-    const isSettled = () => this.isUnwanted || this.#free() >= STEP_BYTES;
+    const isSettled = () => this.isUnwanted || freeIn(this.#ring) >= STEP_BYTES;
     await this.#board.waitLater(this.#ring.writer, isSettled);
     return this.isUnwanted ? null : this.room();
   }
@@ -144,19 +144,6 @@ export class RingWriter {
     const state = how === "ended" ? ENDED : how === "failed" ? FAILED : DROPPED;
     Atomics.store(this.#control, STATE, state);
     this.#announce();
-  }
-
-  #free(): number {
-    const control = this.#control;
-    const begun = control[BEGUN]!;
-    const written = control[WRITTEN]!;
-    let most = 0;
-    for (const reader of this.#ring.readers.keys()) {
-      if (finished(control, reader) === begun) continue;
-      const taken = Atomics.load(control, TAKEN + WORDS_A_READER * reader);
-      most = Math.max(most, (written - taken) | 0);
-    }
-    return RING_BYTES - most;
   }
 
   #announce(): void {
@@ -213,6 +200,11 @@ export class RingReader {
       Atomics.load(this.#control, STATE) !== OPEN;
   }
 
+  /** Whether the writer cannot go on until another reader does. */
+  get isHeldUp(): boolean {
+    return freeIn(this.#ring) < STEP_BYTES && !this.isCrowded;
+  }
+
   /** Whether the stream has ended, and `length` bytes are all of it that is not taken. */
   hasAll(length: number): boolean {
     return Atomics.load(this.#control, STATE) !== OPEN && this.#waiting() === length;
@@ -254,6 +246,19 @@ export class RingReader {
   #waiting(): number {
     return (Atomics.load(this.#control, WRITTEN) - this.#control[this.#taken]!) | 0;
   }
+}
+
+/** Bytes that all readers have taken, or are done with. */
+function freeIn({ control, readers }: SharedRing): number {
+  const begun = Atomics.load(control, BEGUN);
+  const written = Atomics.load(control, WRITTEN);
+  let most = 0;
+  for (const reader of readers.keys()) {
+    if (finished(control, reader) === begun) continue;
+    const taken = Atomics.load(control, TAKEN + WORDS_A_READER * reader);
+    most = Math.max(most, (written - taken) | 0);
+  }
+  return RING_BYTES - most;
 }
 
 function finished(control: Int32Array<SharedArrayBuffer>, reader: number): number {

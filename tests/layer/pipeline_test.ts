@@ -4,12 +4,12 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { LayerfsError } from "../../src/errors.ts";
 import type { LayerSource } from "../../src/layer/layer_source.ts";
-import { LayerPipeline } from "../../src/layer/pipeline.ts";
+import { LayerPipeline, type PipelineOptions } from "../../src/layer/pipeline.ts";
 import type { ProgressListener } from "../../src/layer/progress.ts";
 import { NO_TRAITS } from "../../src/layer/traits.ts";
 import type { Digest } from "../../src/oci/digest.ts";
 import { digestOf, WRONG_DIGEST } from "../fixtures/image.ts";
-import { dir, file, tarball } from "../fixtures/tar.ts";
+import { concat, dir, file, tarball } from "../fixtures/tar.ts";
 import { errorOf, patiently, type Place, withPlace } from "./place.ts";
 
 const MIB = 1024 * 1024;
@@ -29,17 +29,12 @@ function layerOf(tar: Uint8Array, more: Partial<LayerSource> & { blob?: Uint8Arr
 
 function pipelineOf(
   layers: readonly LayerSource[],
-  signal = new AbortController().signal,
-  onProgress: ProgressListener = () => {},
+  more: Partial<PipelineOptions> = {},
 ): LayerPipeline {
   const positions = layers.map((_, layer) => layer);
-  return new LayerPipeline(layers, {
-    engine: "wasm",
-    signal,
-    onProgress,
-    positions,
-    total: layers.length,
-  });
+  const { signal } = new AbortController();
+  const usual = { engine: "wasm", signal, onProgress: () => {}, positions } as const;
+  return new LayerPipeline(layers, { ...usual, total: layers.length, ...more });
 }
 
 /** The next tree of a pipeline, of one layer. */
@@ -105,7 +100,7 @@ for (const kind of ["file", "stream"] as const) {
 Deno.test("an abort ends a tree that is asked for after a layer was left out", () =>
   withPlace(async (place) => {
     const abort = new AbortController();
-    await using pipeline = pipelineOf([layerOf(small), layerOf(small)], abort.signal);
+    await using pipeline = pipelineOf([layerOf(small), layerOf(small)], { signal: abort.signal });
     abort.abort();
     pipeline.skip();
     const error = await errorOf(makeTree(pipeline, place));
@@ -119,7 +114,10 @@ Deno.test("an abort ends the wait for a diffID", () =>
     const tar = tarball([file("zeros", new Uint8Array(12 * MIB))]);
     const diffId = digestOf(tar, "sha512") as Digest;
     const onProgress: ProgressListener = ({ type }) => void (type === "layer" && abort.abort());
-    await using pipeline = pipelineOf([layerOf(tar, { diffId })], abort.signal, onProgress);
+    await using pipeline = pipelineOf([layerOf(tar, { diffId })], {
+      signal: abort.signal,
+      onProgress,
+    });
     try {
       await patiently(makeTree(pipeline, place)); // it may have been known already
     } catch (error) {
@@ -127,6 +125,31 @@ Deno.test("an abort ends the wait for a diffID", () =>
       assertEquals(error.code, "interrupted");
     }
   }));
+
+/** A gzip file with a comment (RFC 1952, 2.3): so it is longer than what it holds. */
+function commented(tar: Uint8Array, length: number): Uint8Array {
+  const COMMENT = 0x10;
+  const blob = gzipSync(tar, { level: 1 });
+  blob[3] = COMMENT;
+  const comment = new Uint8Array(length + 1).fill(0x63, 0, length);
+  return concat([blob.subarray(0, 10), comment, blob.subarray(10)]);
+}
+
+for (const engine of ["wasm", "native"] as const) {
+  Deno.test(`a blob that ends long after its stream waits for nothing that waits for it: ${engine}`, () =>
+    withPlace(async (place) => {
+      const layers = [0, 1, 2, 3].map((layer) => {
+        const tar = tarball([file(`${layer}`, new Uint8Array(6 * MIB))]);
+        const blob = commented(tar, 12 * MIB);
+        const path = `${place.blobs}/${layer}`;
+        Deno.writeFileSync(path, blob);
+        const content = { path, offset: 0, length: blob.length };
+        return { ...layerOf(tar, { blob }), content };
+      });
+      await using pipeline = pipelineOf(layers, { engine });
+      for (const _ of layers) await patiently(makeTree(pipeline, place));
+    }));
+}
 
 Deno.test("where nothing can be written for tar, the error says so and names the layer", () =>
   withPlace(async (place) => {

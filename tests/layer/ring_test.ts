@@ -104,6 +104,20 @@ Deno.test("a reader that finishes early holds nobody up; without any, nothing is
   assert(!writer.isUnwanted);
 });
 
+Deno.test("a reader knows whether the writer waits for it, or for another one", () => {
+  const { writer, readers: [slow, fast] } = open(2);
+  const states = () => [slow, fast].map((reader) => [reader!.isCrowded, reader!.isHeldUp]);
+  writer.begin({ layer: 0, attempt: 0 });
+  for (let written = 0; written < RING_BYTES; written += STEP) {
+    assertEquals(states(), [[false, false], [false, false]]);
+    put(writer, written, STEP);
+    take(fast!, written, STEP);
+  }
+  assertEquals(states(), [[true, false], [false, true]]);
+  take(slow!, 0, STEP);
+  assertEquals(states(), [[false, false], [false, false]]);
+});
+
 Deno.test("a layer that is dropped is not wanted, nor one that is asked for again the first time", async () => {
   const { board, writer, readers: [reader] } = open(1);
   board.drop(0);
