@@ -119,8 +119,11 @@ export class LayerOutcomes {
     try {
       const { compressed, uncompressed } = (await this.#readOf(layer))!;
       const { diffId } = this.#layers[layer]!;
-      const found = diffId === null ? null : await this.#counted(layer).tarDigest.promise;
-      if (found !== null && found !== diffId) throw mismatch("diffID", found, diffId!);
+      if (diffId !== null) {
+        const found = await this.#counted(layer).tarDigest.promise;
+        if (found === null) throw new TypeError("Cannot verify: its stream has no digest");
+        if (found !== diffId) throw mismatch("diffID", found, diffId);
+      }
       return { compressed, uncompressed };
     } catch (error) {
       throw this.#label(error, layer);

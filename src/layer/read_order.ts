@@ -33,9 +33,9 @@ export class ReadOrder {
 
   /** Whether there is nothing to be read any more. */
   get isOver(): boolean {
-    const layers = this.#sizes.length;
-    if (this.#isApart) return this.#board.head === layers;
-    return this.#following === layers && this.#running === 0;
+    // One that nobody wants any more must come to its end too: who digests it waits for that.
+    if (this.#running > 0) return false;
+    return (this.#isApart ? this.#board.head : this.#following) === this.#sizes.length;
   }
 
   /** What is to be begun now, here and nowhere else; null for nothing. */

@@ -38,3 +38,17 @@ Deno.test("a layer that was asked for once more is read in its turn, even if nob
   assertEquals(order.next(), { layer: 1, attempt: 1 });
   assertEquals(board.isDropped(1, 1), true);
 });
+
+Deno.test("what was begun comes to its end, also where all layers are in their tree", () => {
+  const board = Board.create(2);
+  const order = new ReadOrder([10, 20], true, board);
+  board.allowApart(1);
+  assertEquals([order.next(), order.next()].map((stream) => stream?.layer), [0, 1]);
+  order.end();
+  board.askAgain(1); // another thread reads it
+  board.advance();
+  board.advance();
+  assertEquals(order.isOver, false);
+  order.end();
+  assertEquals(order.isOver, true);
+});
