@@ -32,6 +32,7 @@ import { recordOptions } from "../src/store/zfs/layer_properties.ts";
 import { imageLayout } from "../tests/fixtures/image.ts";
 import { dir, file, tarball } from "../tests/fixtures/tar.ts";
 import { layerfsCommand, must, run, Work } from "../tests/platform/harness.ts";
+import { measure } from "./measure.ts";
 import { median } from "./median.ts";
 import { count, report } from "./report.ts";
 
@@ -82,9 +83,7 @@ async function remove({ store, dataset }: Subject): Promise<void> {
 
 /** Milliseconds of one process. */
 async function time(command: readonly string[]): Promise<number> {
-  const start = performance.now();
-  await must(command);
-  return performance.now() - start;
+  return (await measure(command)).seconds * 1000;
 }
 
 /** An image with so many files, a hundred a directory. */
