@@ -30,13 +30,10 @@ const FIRST = SPARE + STATE;
 const PAGE = 0x10000;
 const PLACES = Math.ceil((FIRST + SLOTS * (STATE + BUFFER)) / PAGE) * PAGE;
 
-/** As the module says (wasm/build.ts). */
-const MAX_PAGES = 0x8000;
-
 /** Makes a memory. @param places bytes for what is to be digested where it lies; none for most */
 export function createLaneMemory(places = 0): WebAssembly.Memory {
   const pages = Math.ceil((PLACES + places) / PAGE);
-  return new WebAssembly.Memory({ initial: pages, maximum: MAX_PAGES, shared: true });
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
 /** What there is of a memory for what is to be digested where it lies. */

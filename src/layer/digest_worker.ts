@@ -125,8 +125,12 @@ class Digester {
   /** @returns whether anything was done */
   #turn(): boolean {
     let isDone = false;
-    for (const tar of this.#tars) if (tar.step()) isDone = true;
-    if (this.#fill() || isDone) return true;
+    for (const tar of this.#tars) {
+      if (!tar.step()) continue;
+      isDone = true;
+      this.#fill();
+    }
+    if (isDone || this.#fill()) return true;
     // Others may be about to come: a stream can wait, as long as nobody waits for its room.
     for (const tar of this.#tars) if (tar.hurry()) isDone = true;
     return isDone;
