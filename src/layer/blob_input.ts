@@ -42,7 +42,8 @@ export class FileInput implements BlobInput {
   readonly #offset: number;
   readonly #checkCancel: CancelCheck;
   readonly #onBytes: (delta: number) => void;
-  readonly #buffer = new Uint8Array(READ_BYTES);
+  /** For who brings no memory; null as long as nobody has read so. */
+  #buffer: Uint8Array | null = null;
   #position = 0;
 
   /** @param onBytes called with the number of bytes of each piece */
@@ -68,7 +69,7 @@ export class FileInput implements BlobInput {
   }
 
   /** @param into memory for the piece, which is as long as that at most */
-  read(into: Uint8Array = this.#buffer): Uint8Array {
+  read(into: Uint8Array = this.#buffer ??= new Uint8Array(READ_BYTES)): Uint8Array {
     this.#checkCancel();
     const wanted = Math.min(into.length, this.announced - this.#position);
     if (wanted === 0) return into.subarray(0, 0);

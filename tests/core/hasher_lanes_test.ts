@@ -4,6 +4,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createHash, randomBytes, randomInt } from "node:crypto";
 import { HasherLanes, padding } from "../../src/core/hasher_lanes.ts";
 import type { LaneHasher } from "../../src/core/lane_hashers.ts";
+import { createLaneMemory } from "../../src/core/lane_memory.ts";
 
 const RANDOM = new Uint8Array(randomBytes(5_000_000));
 
@@ -219,6 +220,8 @@ Deno.test("memory serves one stream after another, and is never grown under a wi
     for (const stream of streams) round % 2 ? stream.digest() : stream[Symbol.dispose]();
   }
   assertEquals(memories.size, 5);
+  const whole = createLaneMemory().buffer.byteLength;
+  for (const memory of memories) assertEquals(memory.byteLength, whole);
 });
 
 Deno.test("streams in turn, in pieces as long as the buffers", () => {
