@@ -10,6 +10,7 @@ import { LayerfsError } from "../../src/errors.ts";
 import { HELLO_TAG, writeHelloLayout } from "../../src/hello/hello_image.ts";
 import { parsePlatform } from "../../src/oci/platform.ts";
 import { resolveImage } from "../../src/source/image.ts";
+import { kill } from "../fixtures/child.ts";
 import { IS_ROOT, output } from "../fixtures/tree.ts";
 import { treeDifferences } from "../store/contract_compare.ts";
 
@@ -206,7 +207,7 @@ Deno.test("a commit that is killed leaves litter only", () =>
         stdout: "null",
         stderr: "null",
       }).spawn();
-      const timer = setTimeout(() => child.kill("SIGKILL"), delay);
+      const timer = setTimeout(() => kill(child), delay);
       const { success } = await child.status;
       clearTimeout(timer);
       const images = await listImages(commit);

@@ -9,6 +9,7 @@ import { diffContainer } from "../../src/container/diff.ts";
 import { mount } from "../../src/container/mount.ts";
 import { removeContainers } from "../../src/container/remove.ts";
 import { LayerfsError } from "../../src/errors.ts";
+import { end, kill } from "../fixtures/child.ts";
 import { IS_ROOT, output } from "../fixtures/tree.ts";
 import { bash } from "../store/contract_compare.ts";
 import { isThinned } from "../store/contract_ground.ts";
@@ -131,8 +132,7 @@ async function busy(ground: RebaseGround): Promise<void> {
     assertEquals(error.code, "busy");
     assertStringIncludes(error.message, `(${child.pid})`);
   } finally {
-    child.kill("SIGKILL");
-    await child.status;
+    await end(child);
   }
   assertEquals(await Deno.readTextFile(`${rootfs}/f`), "\n");
   assertEquals((await refusal(() => ground.rebase("none", other))).code, "not-found");
@@ -172,7 +172,7 @@ async function kills(ground: RebaseGround): Promise<void> {
   let target = 1;
   for (let delay = 250; delay < 2600; delay += KILL_STEP) {
     const child = ground.start("web", images[target]!);
-    const timer = setTimeout(() => child.kill("SIGKILL"), delay);
+    const timer = setTimeout(() => kill(child), delay);
     const { success } = await child.status;
     clearTimeout(timer);
     await ground.assertClean(["litter"]);

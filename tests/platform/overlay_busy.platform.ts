@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
+import { end } from "../fixtures/child.ts";
 import { dir, file } from "../fixtures/tar.ts";
 import { must, outcome, start, Work } from "./harness.ts";
 import { mountsIn, OverlayStore, type TestContainer } from "./overlay_store.ts";
@@ -75,16 +76,6 @@ Deno.test("nothing is removed from under a container that runs", async () => {
   }
   assertEquals(await names(container.bundle), []);
 });
-
-/** Kills a process, unless it has ended, and waits for its end. */
-async function end(child: Deno.ChildProcess): Promise<void> {
-  try {
-    child.kill("SIGKILL");
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // "Child process has already terminated"
-  }
-  await child.status;
-}
 
 /** Waits until a process that was started has become another program. */
 async function untilNamed(pid: number, name: string): Promise<void> {

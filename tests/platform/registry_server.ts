@@ -11,6 +11,7 @@
  * @module
  */
 
+import { kill } from "../fixtures/child.ts";
 import { must, start } from "./harness.ts";
 
 /** What a registry is to be like. */
@@ -77,7 +78,8 @@ export class RegistryServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await end(this.#child);
+    kill(this.#child);
+    await this.#child.output();
     await Deno.remove(this.#directory, { recursive: true });
   }
 
@@ -91,7 +93,8 @@ export class RegistryServer implements AsyncDisposable {
       const script = 'exec docker-registry serve "$1/config.yml" >"$1/log" 2>&1';
       const child = start(["sh", "-c", script, "sh", directory]);
       if (await answers(child, port)) return new RegistryServer(child, directory, host);
-      await end(child);
+      kill(child);
+      await child.output();
       if (tries < 5) continue;
       throw new Error(`docker-registry: ${await Deno.readTextFile(`${directory}/log`)}`);
     }
@@ -118,16 +121,6 @@ async function answers(child: Deno.ChildProcess, port: number): Promise<boolean>
     }
   }
   return false;
-}
-
-async function end(child: Deno.ChildProcess): Promise<void> {
-  try {
-    child.kill("SIGKILL");
-  } catch (error) {
-    // "Child process has already terminated."
-    if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
-  }
-  await child.output();
 }
 
 /** The registry's configuration, as distribution's docs/configuration.md has it. JSON is YAML. */

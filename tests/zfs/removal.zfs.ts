@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
 import { isMountPoint } from "../../src/store/mount_point.ts";
+import { end } from "../fixtures/child.ts";
 import { callsOf, chainId, datasets, isZfsFuse, must, Scratch, zfs } from "./harness.ts";
 
 /** A process that works in `directory`, until it is disposed of. */
@@ -29,13 +30,7 @@ class Squatter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch (error) {
-      // It has ended by itself.
-      if (!(error instanceof TypeError)) throw error;
-    }
-    await this.#child.status;
+    await end(this.#child);
   }
 }
 
