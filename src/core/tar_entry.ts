@@ -32,6 +32,12 @@ export interface TarTime {
   readonly nanoseconds: number;
 }
 
+/** Content of a sparse file that is no hole: where in the file it goes, and its bytes. */
+export interface SparseRegion {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** One entry of a layer. */
 export interface TarEntry {
   readonly type: TarEntryType;
@@ -50,6 +56,8 @@ export interface TarEntry {
   readonly gid: number;
   /** Bytes of the file as restored, holes included; 0 unless it is a file. */
   readonly size: number;
+  /** Of a sparse file what is there, in the order of the offsets; null of any other. */
+  readonly sparse: readonly SparseRegion[] | null;
   readonly mtime: TarTime;
   /** Numbers of a device, else 0. */
   readonly major: number;
@@ -79,7 +87,10 @@ const TYPES: readonly TarEntryType[] = [
 const WHITEOUTS: readonly Whiteout[] = ["none", "hide", "opaque", "reserved"];
 const PATH_ASCII = 1;
 const LINK_ASCII = 2;
-const HEAD = 96;
+const WITH_HOLES = 4;
+const HEAD = 104;
+/** Bytes of a region. */
+const REGION = 16;
 const GLOBALS = 0x30000;
 const WHITEOUT_PREFIX = 4;
 const SLASH = 0x2f;
@@ -135,6 +146,7 @@ export function decodeEntry(
     uid: word(8),
     gid: word(9),
     size: float(2),
+    sparse: flags & WITH_HOLES ? decodeRegions(views, word(23), word(24)) : null,
     mtime: { seconds: float(3), nanoseconds: word(10) },
     major: word(14),
     minor: word(15),
@@ -147,6 +159,14 @@ export function decodeEntry(
     implied: state === 1,
     headerOffset,
   };
+}
+
+function decodeRegions({ bytes }: MemoryViews, pointer: number, count: number): SparseRegion[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + pointer, REGION * count);
+  return Array.from({ length: count }, (_, index) => ({
+    offset: Number(view.getBigUint64(REGION * index, true)),
+    length: Number(view.getBigUint64(REGION * index + 8, true)),
+  }));
 }
 
 /** A link name that is not ASCII. */

@@ -201,7 +201,8 @@ export class LayerApplier implements TarVisitor {
       !isSettableTime(attributes.mtime);
     this.#makeRoom(place);
     if (isTars) {
-      this.#write = this.#tree.spool.addFile(place.path, attributes, entry.size);
+      const { size, sparse } = entry;
+      this.#write = this.#tree.spool.addFile(place.path, attributes, size, sparse);
       return;
     }
     const absolute = this.#tree.absolute(place.path);

@@ -15,6 +15,7 @@
 
 import fs from "node:fs";
 import type { TarHeader } from "../tar/header.ts";
+import { encodeSparseMap, type SparseRegion, wholePages } from "../tar/sparse_map.ts";
 import type { Attributes } from "./attributes.ts";
 import type { Extractor } from "./extractor.ts";
 import type { NewFiles } from "./new_files.ts";
@@ -118,16 +119,45 @@ export class TarSpool {
    * Adds a regular file, whose path must be free.
    *
    * @param size bytes of the whole file
+   * @param regions of a sparse file what is no hole, and is written in this order; null for any other
    */
-  addFile(path: string, attributes: Attributes, size: number): ContentWriter {
+  addFile(
+    path: string,
+    attributes: Attributes,
+    size: number,
+    regions: readonly SparseRegion[] | null = null,
+  ): ContentWriter {
     const { mode, uid, gid, mtime, xattrs } = attributes;
     const isShut = !this.#place.asRoot && xattrs !== null && (mode & OWNER_WRITE) === 0;
     if (isShut) this.#modes.set(path, mode);
     const writable = isShut ? mode | OWNER_WRITE : mode;
     const spool = this.#spoolFor(attributes);
-    this.#add(spool, { type: "file", path, size, mode: writable, uid, gid, mtime, xattrs }, path);
+    const header = { type: "file", path, mode: writable, uid, gid, mtime, xattrs } as const;
     this.#files.set(path, spool);
+    if (regions !== null) return this.#addSparse(spool, { ...header, sparseSize: size }, regions);
+    this.#add(spool, { ...header, size }, path);
     return spool.addContent(size);
+  }
+
+  #addSparse(
+    spool: SpoolFile,
+    header: TarHeader & { readonly path: string; readonly sparseSize: number },
+    regions: readonly SparseRegion[],
+  ): ContentWriter {
+    const pages = wholePages(regions, header.sparseSize);
+    const map = encodeSparseMap(pages, header.sparseSize);
+    const size = pages.reduce((sum, { length }) => sum + length, map.length);
+    this.#add(spool, { ...header, size }, header.path);
+    const write = spool.addContent(size);
+    write(map, 0);
+    // What comes next belongs to the page at hand, or to one behind it.
+    let index = 0;
+    let start = map.length;
+    return (bytes, fileOffset) => {
+      let page = pages[index]!;
+      for (; fileOffset >= page.offset + page.length; page = pages[++index]!) start += page.length;
+      write(bytes, start + fileOffset - page.offset);
+    };
   }
 
   /** Says that the next layer begins: what is added belongs to that. */

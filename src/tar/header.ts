@@ -30,6 +30,7 @@ import {
   putShortPath,
   seal,
 } from "./ustar_block.ts";
+import { sparseRecords } from "./sparse_map.ts";
 
 export type { TarTime };
 
@@ -59,6 +60,11 @@ export interface TarHeader {
   readonly gid?: number;
   /** Bytes of content that follow; files only. Default 0. */
   readonly size?: number;
+  /**
+   * Bytes of a sparse file as it is restored, whose content begins with a map (see sparse_map.ts).
+   * Default: it is not sparse.
+   */
+  readonly sparseSize?: number;
   /** Default 1970-01-01T00:00:00Z. */
   readonly mtime?: TarTime;
   /** Major number of a device. Default 0. */
@@ -134,6 +140,7 @@ function fillBlock(block: Uint8Array, entry: TarHeader): PaxRecord[] {
   putNumber(block, NUMBER.size, orRecord("size", size, MAX_OCTAL_11, records));
   putNumber(block, NUMBER.uid, orRecord("uid", entry.uid ?? 0, MAX_OCTAL_7, records));
   putNumber(block, NUMBER.gid, orRecord("gid", entry.gid ?? 0, MAX_OCTAL_7, records));
+  if (entry.sparseSize !== undefined) records.push(...sparseRecords(entry.sparseSize));
   addTime(block, entry.mtime ?? { seconds: 0, nanoseconds: 0 }, records);
   addOwner(block, 265, "uname", entry.uname ?? "", records);
   addOwner(block, 297, "gname", entry.gname ?? "", records);
@@ -196,11 +203,12 @@ function checkName(entry: TarHeader, name: string | Uint8Array | undefined): voi
 }
 
 function checkRanges(entry: TarHeader): void {
-  const { mode, uid = 0, gid = 0, size = 0, mtime, major = 0, minor = 0 } = entry;
+  const { mode, uid = 0, gid = 0, size = 0, sparseSize = 0, mtime, major = 0, minor = 0 } = entry;
   checkRange(entry, "mode", mode, 0o7777);
   checkRange(entry, "uid", uid, MAX_ID);
   checkRange(entry, "gid", gid, MAX_ID);
   checkRange(entry, "size", size, Number.MAX_SAFE_INTEGER);
+  checkRange(entry, "size with its holes", sparseSize, Number.MAX_SAFE_INTEGER);
   checkRange(entry, "device major number", major, MAX_OCTAL_7);
   checkRange(entry, "device minor number", minor, MAX_OCTAL_7);
   if (mtime !== undefined) {

@@ -158,6 +158,8 @@ for (const options of SPARSE_VERSIONS) {
         const bytes = await Deno.readFile(`${tree}/${entry.path}`);
         assertEquals(entry.size, bytes.length);
         assert(contents(entry).every((byte, i) => byte === bytes[i]), entry.path);
+        const told = entry.sparse?.reduce((sum, region) => sum + region.length, 0);
+        assertEquals(told, entry.path === "plain" ? undefined : stored);
       }
     }));
 }

@@ -269,6 +269,10 @@ Deno.test("sparse data go where the map says, regions without bytes aside", () =
   expected.set(new TextEncoder().encode("abcde"), 10);
   expected.set(new TextEncoder().encode("WXYZ"), 900);
   assertEquals(entry.size, 1000);
+  assertEquals(
+    entry.sparse?.map(({ offset, length }) => [offset, length]),
+    [[0, 0], [10, 3], [13, 2], [500, 0], [900, 4], [1000, 0]],
+  );
   assertEquals(contents(entry), expected);
 });
 

@@ -7,7 +7,7 @@ import {
   LINK_TO_ROOT, LINK_TO_SELF, LINK_TOO_LONG, NAME_REPEATED, PATH_TOO_LONG,
   ROOT_NOT_DIRECTORY, SPARSE_MAP, SPARSE_TYPE, SPARSE_VERSION, UNKNOWN_TYPE,
 } from "./errors";
-import { emitEntry, emitFlush, ENTRY_HEAD, LINK_ASCII, out, PATH_ASCII } from "./events";
+import { emitEntry, emitFlush, ENTRY_HEAD, LINK_ASCII, out, PATH_ASCII, WITH_HOLES } from "./events";
 import { GNU_LINK, GNU_PATH, HEADER_LINK, HEADER_PATH, PAX_LINK, PAX_PATH, SPARSE_PATH } from "./memory";
 import { isAscii, normalise, ORDINARY, whiteout } from "./names";
 import { field, unsignedField } from "./numbers";
@@ -18,7 +18,7 @@ import {
   SPARSE_NAME, SPARSE_SIZE, sparseBlocks, sparseMajor, sparseMinor, sparseNameLength, sparseSize, UID,
 } from "./pax";
 import { seenInsert } from "./seen";
-import { sparseCheck, sparseCount, sparseRewind, sparseSlots } from "./sparse";
+import { sparseCheck, sparseCount, sparseRegions, sparseRewind, sparseSlots } from "./sparse";
 
 export const FILE: u32 = 0;
 export const DIRECTORY: u32 = 1;
@@ -210,7 +210,8 @@ export function entryEmit(offset: f64, mapSize: i64, maxPath: u32): void {
   const to = out + ENTRY_HEAD;
   const length = entryPath(to, maxPath);
   const hidden = errorCode() ? ORDINARY : whiteout(to, length);
-  let flags: u32 = isAscii(to, length) ? PATH_ASCII : 0;
+  let flags: u32 = notation ? WITH_HOLES : 0;
+  if (isAscii(to, length)) flags |= PATH_ASCII;
   const linked = entryLink(to, length, maxPath);
   if (isAscii(to + length, linked)) flags |= LINK_ASCII;
   if (errorCode()) return;
@@ -235,8 +236,10 @@ export function entryEmit(offset: f64, mapSize: i64, maxPath: u32): void {
   store<u32>(out, paxAttributes as u32, 80);
   store<u32>(out, paxAttributesLength, 84);
   store<u32>(out, globalAttributesLength, 88);
+  store<u32>(out, sparseRegions() as u32, 92);
+  store<u32>(out, sparseCount(), 96);
   emitEntry(length + linked);
-  if (attributes) emitFlush();
+  if (attributes || notation) emitFlush();
 }
 
 function entryPath(to: usize, maxPath: u32): u32 {

@@ -9,7 +9,8 @@
  *          +56 u32 major          +60 u32 minor              +64 u32 node (seen.ts), 0 if whiteout
  *          +68 u32 path length    +72 u32 link length        +76 u32 whiteout, 0..3
  *          +80 u32 attributes     +84 u32 their size         +88 u32 size of those in GLOBALS
- *          +96 path, link
+ *          +92 u32 regions, each a u64 offset in the file and a u64 length, if it is sparse
+ *          +96 u32 how many       +104 path, link
  *   DATA   +0  u32 2              +4  u32 24
  *          +8  f64 offset in the file   +16 u32 pointer into the window   +20 u32 length
  *   END    +0  u32 3              +4  u32 8
@@ -17,10 +18,11 @@
 
 import { EVENTS, EVENTS_SIZE, NAME_SIZE } from "./memory";
 
-export const ENTRY_HEAD: u32 = 96;
+export const ENTRY_HEAD: u32 = 104;
 /** Flags. */
 export const PATH_ASCII: u32 = 1;
 export const LINK_ASCII: u32 = 2;
+export const WITH_HOLES: u32 = 4;
 
 /** The largest ENTRY with an END behind it. */
 const MOST: u32 = ENTRY_HEAD + 2 * NAME_SIZE + 8 + 8;

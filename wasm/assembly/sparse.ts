@@ -31,6 +31,9 @@ export function sparseReset(): void {
 
 export function sparseCount(): u32 { return count; }
 
+/** Where they lie: a u64 offset and a u64 length each. */
+export function sparseRegions(): usize { return regions; }
+
 /** Adds a region; fails unless it lies behind all earlier ones. */
 export function sparseAdd(offset: i64, length: i64): void {
   if (offset < last || length < 0 || offset + length > MAX_SAFE) return fail(SPARSE_MAP);
