@@ -5,14 +5,8 @@
  */
 
 import fs from "node:fs";
-import {
-  encodeHeader,
-  endOfArchive,
-  paddedSize,
-  putHeader,
-  type TarHeader,
-} from "../tar/header.ts";
-import { BLOCK_SIZE } from "../tar/ustar_block.ts";
+import { encodeHeader, endOfArchive, putHeader, type TarHeader } from "../tar/header.ts";
+import { BLOCK_SIZE, paddedSize } from "../tar/ustar_block.ts";
 import { giveBuffer, takeBuffer } from "./spare_buffers.ts";
 import { writeAll } from "./write_all.ts";
 

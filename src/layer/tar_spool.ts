@@ -125,7 +125,7 @@ export class TarSpool {
     path: string,
     attributes: Attributes,
     size: number,
-    regions: readonly SparseRegion[] | null = null,
+    regions: readonly SparseRegion[] | null,
   ): ContentWriter {
     const { mode, uid, gid, mtime, xattrs } = attributes;
     const isShut = !this.#place.asRoot && xattrs !== null && (mode & OWNER_WRITE) === 0;

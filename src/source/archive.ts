@@ -14,8 +14,7 @@ import { LayerfsError } from "../errors.ts";
 import { readAt } from "../files.ts";
 import { MAX_ARCHIVE_MEMBERS, MAX_PAX_BYTES } from "../limits.ts";
 import { storageError } from "../system_error.ts";
-import { paddedSize } from "../tar/header.ts";
-import { BLOCK_SIZE } from "../tar/ustar_block.ts";
+import { BLOCK_SIZE, paddedSize } from "../tar/ustar_block.ts";
 import { fileFormat, formatAdvice } from "./file_format.ts";
 import type { LayoutFiles } from "./layout_files.ts";
 

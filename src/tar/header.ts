@@ -20,17 +20,18 @@
 import { LayerfsError } from "../errors.ts";
 import { MAX_PAX_BYTES } from "../limits.ts";
 import { encodeRecords, type PaxRecord, paxTime, type TarTime, xattrKey } from "./pax_records.ts";
+import { sparseRecords } from "./sparse_map.ts";
 import {
   beginBlock,
   BLOCK_SIZE,
   NAME_LENGTH,
   NUMBER,
+  paddedSize,
   putNumber,
   putPath,
   putShortPath,
   seal,
 } from "./ustar_block.ts";
-import { sparseRecords } from "./sparse_map.ts";
 
 export type { TarTime };
 
@@ -155,11 +156,6 @@ function fillBlock(block: Uint8Array, entry: TarHeader): PaxRecord[] {
 /** The zero bytes that fill `size` bytes of content up to whole blocks: 0 to 511 of them. */
 export function padding(size: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(paddedSize(size) - size);
-}
-
-/** Bytes that `size` bytes of content take with their {@linkcode padding}. */
-export function paddedSize(size: number): number {
-  return Math.ceil(size / BLOCK_SIZE) * BLOCK_SIZE;
 }
 
 /** The two zero blocks that end an archive. */

@@ -6,7 +6,7 @@
  */
 
 import type { PaxRecord } from "./pax_records.ts";
-import { BLOCK_SIZE } from "./ustar_block.ts";
+import { paddedSize } from "./ustar_block.ts";
 
 /** Content that is no hole: where in the file it goes, and its bytes. */
 export interface SparseRegion {
@@ -58,7 +58,7 @@ export function encodeSparseMap(
   const all = [...regions, { offset: size, length: 0 }];
   const numbers = [all.length, ...all.flatMap(({ offset, length }) => [offset, length])];
   const text = new TextEncoder().encode(numbers.map((number) => `${number}\n`).join(""));
-  const map = new Uint8Array(Math.ceil(text.length / BLOCK_SIZE) * BLOCK_SIZE);
+  const map = new Uint8Array(paddedSize(text.length));
   map.set(text);
   return map;
 }

@@ -7,6 +7,11 @@
 /** Bytes of a tar block: headers are one block, content is filled up to whole ones. */
 export const BLOCK_SIZE = 512;
 
+/** Bytes that `size` bytes of content take, filled up to whole blocks. */
+export function paddedSize(size: number): number {
+  return Math.ceil(size / BLOCK_SIZE) * BLOCK_SIZE;
+}
+
 /** Bytes of the field for names of 100 at most, which others that are longer begin in. */
 export const NAME_LENGTH = 100;
 /** Bytes of the field for what is before the name. */

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
-import { end } from "../fixtures/child.ts";
+import { end, kill } from "../fixtures/child.ts";
 import { dir, file } from "../fixtures/tar.ts";
 import { must, outcome, start, Work } from "./harness.ts";
 import { mountsIn, OverlayStore, type TestContainer } from "./overlay_store.ts";
@@ -96,7 +96,7 @@ async function assertBusy(
       assertEquals(await Deno.readTextFile(`${container.rootfs}/own`), "content");
     }
   } finally {
-    holder.kill("SIGKILL");
+    kill(holder);
     await outcome(holder);
   }
 }

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
 import { overlayProblem } from "../../src/store/overlay/probe.ts";
+import { kill } from "../fixtures/child.ts";
 import { dir, file } from "../fixtures/tar.ts";
 import { must, outcome, REPOSITORY, run, start, Work } from "./harness.ts";
 import { chainIdOf, mountsIn, OverlayStore } from "./overlay_store.ts";
@@ -176,7 +177,7 @@ Deno.test("a probe that is killed leaves no mount, and its directory to the next
     assertStringIncludes(await must(["cat", `/proc/${pid}/mountinfo`]), `/${left?.name}/merged `);
     assertEquals(await mountsIn(work.directory), []);
   } finally {
-    child.kill("SIGKILL");
+    kill(child);
     await must(["kill", "-KILL", pid]);
     await outcome(child);
   }

@@ -78,8 +78,7 @@ export class RegistryServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    kill(this.#child);
-    await this.#child.output();
+    await end(this.#child);
     await Deno.remove(this.#directory, { recursive: true });
   }
 
@@ -93,8 +92,7 @@ export class RegistryServer implements AsyncDisposable {
       const script = 'exec docker-registry serve "$1/config.yml" >"$1/log" 2>&1';
       const child = start(["sh", "-c", script, "sh", directory]);
       if (await answers(child, port)) return new RegistryServer(child, directory, host);
-      kill(child);
-      await child.output();
+      await end(child);
       if (tries < 5) continue;
       throw new Error(`docker-registry: ${await Deno.readTextFile(`${directory}/log`)}`);
     }
@@ -121,6 +119,12 @@ async function answers(child: Deno.ChildProcess, port: number): Promise<boolean>
     }
   }
   return false;
+}
+
+/** Ends it, and lets go of its pipes. */
+async function end(child: Deno.ChildProcess): Promise<void> {
+  kill(child);
+  await child.output();
 }
 
 /** The registry's configuration, as distribution's docs/configuration.md has it. JSON is YAML. */
