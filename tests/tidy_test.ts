@@ -77,22 +77,24 @@ Deno.test("what is loaded late is named in one place, and Deno does not follow i
   for (const path of commands) assert(graph.get(LATE_MODULES)?.has(path), path);
 });
 
-/** What a create loads whose layers are there, with any driver, and what reads the image. */
+/** What the main thread of a create loads, with any driver, and what reads the image. */
 const CREATE = [
   "src/cli/program.ts",
   "src/cli/commands.ts",
   "src/cli/store_choice.ts",
   "src/cli/commands/create.ts",
   "src/container/bundle_files.ts",
+  "src/layer/apply_layers.ts",
   "src/source/store_source.ts",
   "src/store/images.ts",
+  "src/store/make_layers.ts",
   "src/store/replacement.ts",
   "src/store/zfs/zfs_driver.ts",
   "src/store/overlay/overlay_driver.ts",
   "src/store/directory/directory_driver.ts",
 ];
 
-Deno.test("a create whose layers are there, and the threads that read, load no module of Node", () => {
+Deno.test("the main thread of a create, and the threads that read, load no module of Node", () => {
   const nodes = (entries: readonly string[]) =>
     [...loadedWith(sources, entries)].filter((name) => name.startsWith("node:"));
   for (const path of CREATE) assertEquals([path, nodes([path])], [path, []]);

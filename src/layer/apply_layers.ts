@@ -4,8 +4,8 @@
  * @module
  */
 
-import fs from "node:fs";
 import type { DigestEngine } from "../core/hasher.ts";
+import { namesIn, removeAll, removeDirectory } from "../files.ts";
 import { errnoName } from "../system_error.ts";
 import type { LayerSource } from "./layer_source.ts";
 import type { TreeJob } from "./messages.ts";
@@ -56,16 +56,16 @@ function apartIn({ scratch, asRoot }: TreeJob) {
  * renamed into it from the scratch directory.
  */
 function isPlace({ root, scratch, onTop }: TreeJob): boolean {
-  if (onTop === true || fs.readdirSync(root).length > 0) return false;
+  if (onTop === true || namesIn(root).length > 0) return false;
   const name = "rename-probe";
   try {
-    fs.mkdirSync(`${scratch}/${name}`);
-    fs.renameSync(`${scratch}/${name}`, `${root}/${name}`);
-    fs.rmdirSync(`${root}/${name}`);
+    Deno.mkdirSync(`${scratch}/${name}`);
+    Deno.renameSync(`${scratch}/${name}`, `${root}/${name}`);
+    removeDirectory(`${root}/${name}`);
     return true;
   } catch (error) {
     if (errnoName(error) === "") throw error;
-    fs.rmSync(`${scratch}/${name}`, { recursive: true, force: true });
+    removeAll(`${scratch}/${name}`);
     return false;
   }
 }

@@ -10,7 +10,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { firstComplaints, saysFull } from "../complaints.ts";
 import { LayerfsError } from "../errors.ts";
 import { isInterrupted, run } from "../process.ts";
@@ -161,7 +160,7 @@ export class ExtractionQueue {
  */
 async function extractSpool(spool: Spool, signal: AbortSignal): Promise<string[]> {
   const { code, stderr } = await run("tar", extractArguments(spool), { cwd: spool.root, signal });
-  fs.unlinkSync(spool.spool);
+  Deno.removeSync(spool.spool);
   return readComplaints(code, stderr);
 }
 

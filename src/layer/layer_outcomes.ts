@@ -8,9 +8,9 @@
 import { withOrigin } from "../blob/origin.ts";
 import { within } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
-import type { LayerBytes, LayerSource } from "./layer_source.ts";
+import { type LayerBytes, type LayerSource, mismatch } from "./layer_source.ts";
 import { isAboutContent, isInterruption } from "./messages.ts";
-import { mismatch, type ReadResult } from "./read_layer.ts";
+import type { ReadResult } from "./read_layer.ts";
 import type { StreamName } from "./stream_name.ts";
 
 /** A promise, and how it is settled. */

@@ -5,6 +5,7 @@
  */
 
 import type { BlobContent } from "../blob/content.ts";
+import { LayerfsError } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 
 /** What a layer's blob must be. It can be sent to a worker. */
@@ -28,4 +29,16 @@ export interface LayerBytes {
   readonly compressed: number;
   /** Of the tar stream in it. */
   readonly uncompressed: number;
+}
+
+/** The error of bytes that have another digest than was announced. */
+export function mismatch(
+  what: "digest" | "diffID",
+  found: Digest,
+  announced: Digest,
+): LayerfsError {
+  return new LayerfsError("digest-mismatch", `${what} is ${found}, not ${announced}`, {
+    found,
+    announced,
+  });
 }

@@ -10,7 +10,6 @@
  * @module
  */
 
-import fs from "node:fs";
 import { run } from "../process.ts";
 import type { Attributes } from "./attributes.ts";
 
@@ -33,8 +32,8 @@ export class NewFiles {
   /** Looks at a directory that was just made, unless it was done before. @param made absolute */
   look(made: string): void {
     if (this.#arePlain !== null) return;
-    const { uid, gid, mode } = fs.lstatSync(made);
-    this.#arePlain = uid === 0 && gid === 0 && (mode & SETGID) === 0;
+    const { uid, gid, mode } = Deno.lstatSync(made);
+    this.#arePlain = uid === 0 && gid === 0 && (mode! & SETGID) === 0;
   }
 
   /** Notes a directory of the layers below, in which something is about to be made. */

@@ -18,7 +18,7 @@ import { LayerfsError } from "../errors.ts";
 import { EXPANSION_GRACE_BYTES, MAX_EXPANSION_RATIO } from "../limits.ts";
 import { type Digest, digestAlgorithm } from "../oci/digest.ts";
 import type { BlobInput } from "./blob_input.ts";
-import type { LayerBytes, LayerDigests } from "./layer_source.ts";
+import { type LayerBytes, type LayerDigests, mismatch } from "./layer_source.ts";
 
 /** Bytes of the tar stream that are made in a step, at most. */
 const STEP_BYTES = 512 * 1024;
@@ -198,16 +198,4 @@ class LayerReader {
     const found = formatDigest(this.#hasher.algorithm, this.#hasher.digest());
     if (found !== this.#digest) throw mismatch("digest", found, this.#digest!);
   }
-}
-
-/** The error of bytes that have another digest than was announced. */
-export function mismatch(
-  what: "digest" | "diffID",
-  found: Digest,
-  announced: Digest,
-): LayerfsError {
-  return new LayerfsError("digest-mismatch", `${what} is ${found}, not ${announced}`, {
-    found,
-    announced,
-  });
 }
