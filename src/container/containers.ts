@@ -151,7 +151,8 @@ export function checkFree(store: string, id: string, bundle: string): void {
   throw new LayerfsError(
     "conflict",
     isInStore
-      ? `Cannot create container "${id}": one of that name is being made or removed; try again`
+      ? `Cannot create container "${id}": one of that name is being made or removed; try again, or ` +
+        "see layerfs fsck"
       : `Cannot use bundle directory "${bundle}": it is not empty`,
     { id, bundle },
   );

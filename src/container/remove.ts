@@ -5,19 +5,20 @@
  */
 
 import { LayerfsError, within } from "../errors.ts";
-import { Claim } from "../store/claim.ts";
+import type { Digest } from "../oci/digest.ts";
+import { Claim, ROOTFS } from "../store/claim.ts";
 import { mountsBelow } from "../store/mounts.ts";
 import type { Staging } from "../store/staging.ts";
 import { Store, type StoreOptions } from "../store/store.ts";
 import { storageError } from "../system_error.ts";
-import { type Container, getContainer, rootfsOf } from "./containers.ts";
+import { containerPath, getContainer } from "./containers.ts";
 import { findRunning, stopContainer } from "./runtime.ts";
 
 /**
  * Removes containers. Each goes as a whole: it loses its record first, so that a kill leaves litter,
  * never half a container.
  *
- * @param force also those that run: their processes are killed
+ * @param force also those that run: their processes are killed; and those whose record is damaged
  * @returns the ids that were removed, as given
  * @throws {LayerfsError} `not-found` before anything is removed, `busy` for one that runs
  */
@@ -26,7 +27,7 @@ export async function removeContainers(
   ids: readonly string[],
   force: boolean,
 ): Promise<string[]> {
-  const wanted = [...new Set(ids)].map((id) => getContainer(options.store, id));
+  const wanted = [...new Set(ids)].map((id) => find(options.store, id, force));
   using store = await Store.open(options);
   const removed: string[] = [];
   for (const container of wanted) {
@@ -44,12 +45,35 @@ export async function removeContainers(
   return [...ids];
 }
 
-/** Whether the name still means the container that was looked at, and not one made since. */
-function isSame(a: Container, b: Container): boolean {
-  return a.bundle === b.bundle && a.record.created === b.record.created;
+/** A container, as far as that must be known of it to be removed. */
+interface Doomed {
+  readonly id: string;
+  /** Absolute path of its bundle. */
+  readonly bundle: string;
+  /** When it was made, and its top layer; null where its record does not say so any more. */
+  readonly created: string | null;
+  readonly top: Digest | null;
 }
 
-async function stop({ id, bundle }: Container, force: boolean): Promise<void> {
+/** @throws {LayerfsError} `not-found`; without `force`, `storage` where its record is damaged */
+function find(store: string, id: string, force: boolean): Doomed {
+  try {
+    const { bundle, record: { created, top } } = getContainer(store, id);
+    return { id, bundle, created, top };
+  } catch (error) {
+    const isDamaged = error instanceof LayerfsError && error.code === "storage";
+    if (!isDamaged || !force) throw error;
+    const bundle = Deno.realPathSync(containerPath(store, id));
+    return { id, bundle, created: null, top: null };
+  }
+}
+
+/** Whether the name still means the container that was looked at, and not one made since. */
+function isSame(a: Doomed, b: Doomed): boolean {
+  return a.bundle === b.bundle && a.created === b.created;
+}
+
+async function stop({ id, bundle }: Doomed, force: boolean): Promise<void> {
   const running = await findRunning(id, bundle);
   if (running === null) return;
   if (!force && running.status === "running") {
@@ -62,12 +86,12 @@ async function stop({ id, bundle }: Container, force: boolean): Promise<void> {
   await stopContainer(id, running);
 }
 
-async function remove(store: Store, container: Container): Promise<void> {
-  const { id, bundle } = container;
+async function remove(store: Store, container: Doomed): Promise<void> {
+  const { id, bundle, top } = container;
   // Whoever reads it, or moves it to another image, comes to an end first.
   using lock = await store.lockContainer(id);
-  const rootfs = rootfsOf(container);
-  const mount = (await mountsBelow(bundle)).find((path) => path !== rootfs.rootfs);
+  const rootfs = `${bundle}/${ROOTFS}`;
+  const mount = (await mountsBelow(bundle)).find((path) => path !== rootfs);
   if (mount !== undefined) {
     throw new LayerfsError(
       "busy",
@@ -80,7 +104,7 @@ async function remove(store: Store, container: Container): Promise<void> {
     const claim = await take(store, container, staging);
     if (claim === null) return; // another one is there by now
     try {
-      await store.driver.removeRootfs(rootfs);
+      await store.driver.removeRootfs({ id, rootfs, top });
     } catch (error) {
       claim.giveBack();
       throw error;
@@ -93,12 +117,12 @@ async function remove(store: Store, container: Container): Promise<void> {
 }
 
 /** Takes the container's record away, unless its name means another one by now. */
-async function take(store: Store, container: Container, staging: Staging): Promise<Claim | null> {
+async function take(store: Store, container: Doomed, staging: Staging): Promise<Claim | null> {
   using _lock = await store.lockNames();
-  if (!isSame(container, getContainer(store.path, container.id))) return null;
-  const { id, bundle } = container;
+  const { id, bundle, created, top } = container;
+  if (!isSame(container, find(store.path, id, created === null))) return null;
   const isInStore = bundle === Deno.realPathSync(store.containers) + `/${id}`;
   const elsewhere = isInStore ? null : bundle;
-  const claimed = { kind: "remove", id, elsewhere, top: container.record.top } as const;
+  const claimed = { kind: "remove", id, elsewhere, top } as const;
   return Claim.take(claimed, store, staging);
 }

@@ -119,6 +119,7 @@ Deno.test("the named permissions are enough for their commands", () =>
     assertEquals((await run("validate", "oci:hello")).valid, true);
     const pulled = await run("pull", "oci:hello", "--as=hello");
     assertEquals(await run("tag", "hello", "other:1"), { tagged: "other:1" });
+    assertEquals((await run("validate", "other:1")).valid, true);
     const copied = await run("copy", "other:1", "oci-archive:copy.tar");
     assertEquals([copied.digest, copied.copied.blobs], [pulled.digest, 3]);
     const pushed = await run("push", "hello", "oci:pushed:1");

@@ -74,6 +74,30 @@ Deno.test("a container is made, listed, inspected and removed", () =>
     assertEquals(names(`${directory}/store/staging`), []);
   }));
 
+Deno.test("a container whose record is damaged is removed by force, and only so", () =>
+  withHello(async (directory, options) => {
+    const elsewhere = `${directory}/elsewhere`;
+    for (const name of ["web", "other"]) await createContainer({ ...options, name });
+    await createContainer({ ...options, name: "away", bundle: elsewhere });
+    for (const bundle of [`${directory}/store/containers/web`, elsewhere]) {
+      Deno.writeTextFileSync(`${bundle}/layerfs.json`, '{"x');
+    }
+    const remove = (force: boolean) => removeContainers(options, ["web", "away"], force);
+    await assertFails(() => remove(false), "storage", "rm --force");
+    assertEquals(await remove(true), ["web", "away"]);
+    assertEquals(names(`${directory}/store/containers`), ["other"]);
+    assertEquals(names(directory), ["hello", "store"]);
+    assertEquals(names(`${directory}/store/staging`), []);
+  }));
+
+Deno.test("a container of a later version is not removed by force", () =>
+  withHello(async (_, options) => {
+    const { bundle } = await createContainer({ ...options, name: "web" });
+    Deno.writeTextFileSync(`${bundle}/layerfs.json`, '{"version":2}');
+    await assertFails(() => removeContainers(options, ["web"], true), "unsupported", "version");
+    assertEquals(names(bundle), ["config.json", "layerfs.json", "rootfs"]);
+  }));
+
 Deno.test("both digest engines find the same", () =>
   withHello(async (_, options) => {
     const wasm = await createContainer({ ...options, engine: "wasm" });

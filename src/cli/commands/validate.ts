@@ -5,6 +5,7 @@
  */
 
 import { exitStatus } from "../../errors.ts";
+import { parseReference } from "../../oci/reference.ts";
 import { validateImage } from "../../validate/validate.ts";
 import type { Context, Input, Outcome } from "../context.ts";
 import { registryAccess } from "../registry_access.ts";
@@ -22,11 +23,12 @@ export async function validate(
   { values, operands }: Input<(typeof SPECS)["validate"]["options"]>,
   context: Context,
 ): Promise<Outcome> {
-  const document = await validateImage(
-    operands[0] ?? "",
-    context.globals["digest-engine"],
-    registryAccess(values, context, () => imageHost(operands[0] ?? "")),
-  );
+  const image = operands[0] ?? "";
+  const document = await validateImage(image, context.globals["digest-engine"], {
+    // Whoever validates a directory needs no permission to look for a store.
+    ...(parseReference(image).transport === "store" ? { store: context.store().store } : {}),
+    ...registryAccess(values, context, () => imageHost(image)),
+  });
   const { points, valid } = document;
   const shown = context.globals.quiet
     ? points.filter(({ outcome }) => outcome === "fail" || outcome === "warn")

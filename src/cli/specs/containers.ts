@@ -105,7 +105,7 @@ ZFS, snapshots of a container go with it, whoever has made them; one that is hel
 error, and so is a dataset below the container's.",
   operands: { usage: ["ID..."], min: 1, max: Infinity, completes: "container" },
   options: {
-    force: flag("end the processes of a container that runs", {
+    force: flag("also one that runs, its processes ended, or whose record is damaged", {
       short: "f",
     }),
   },

@@ -171,8 +171,8 @@ const validate = command({
   help: `Checks every point of the OCI image specification, reads every byte of the image, and \
 prints one row a point: pass, warn (a SHOULD is not kept), fail (a MUST is broken) or skip (the \
 image has nothing that the point is about). The exit status is 3 where a point fails. With --quiet: \
-warnings and failures only. An image of a registry is fetched into a directory that is gone \
-afterwards.`,
+warnings and failures only. A bare NAME is an image of the store, else of the registry it implies; \
+either is put into a directory that is gone afterwards.`,
   operands: { usage: ["IMAGE"], min: 1, max: 1, completes: "image" },
   options: REGISTRY_OPTIONS,
   examples: ["validate oci:images/app:1.2", "validate --json oci-archive:app.tar"],
