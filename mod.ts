@@ -73,6 +73,7 @@ export type { StoreOptions } from "./src/store/store.ts";
 export type { DriverName } from "./src/store/driver.ts";
 export type { ProgressEvent, ProgressListener } from "./src/layer/progress.ts";
 export type { Work } from "./src/store/work.ts";
+export { type ThreadKind, Threads } from "./src/layer/threads.ts";
 
 // What a store holds besides containers.
 export {

@@ -10,11 +10,13 @@ import { resolve } from "@std/path/posix/resolve";
 import type { DigestEngine } from "../core/hasher.ts";
 import { LayerfsError } from "../errors.ts";
 import type { ProgressListener } from "../layer/progress.ts";
+import { Threads } from "../layer/threads.ts";
 import type { Digest } from "../oci/digest.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { Claim, isClaimed, ROOTFS } from "../store/claim.ts";
 import type { DriverName, NewRootfs } from "../store/driver.ts";
 import { LayerFS } from "../store/layerfs.ts";
+import { hasNoLayers } from "../store/settings.ts";
 import type { Provided } from "../store/work.ts";
 import type { ResolvedImage } from "../source/image.ts";
 import type { Staging } from "../store/staging.ts";
@@ -98,6 +100,8 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
     isClaimed(destination, `${resolve(options.store)}/staging`);
   if (isOurs) checkNew(options.store, id);
   else checkFree(options.store, id, destination);
+  using threads = new Threads();
+  if (options.rootfs === undefined && hasNoLayers(options.store)) threads.startAhead();
   await using found = await findOrigin(options, options.store);
   using store = await Store.open(options, "shared", options.signal);
   const origin = await kept(found.origin, store, options);
@@ -113,7 +117,8 @@ export async function createContainer(options: CreateOptions): Promise<CreateRes
   // What comes next is loaded while another program makes the root filesystem.
   const bundleFiles = loadBundleFiles();
   bundleFiles.catch(() => {}); // told of when it is awaited
-  const made = await makeRootfs(origin, options, { store, id, bundle, claim: staging.name });
+  const places = { store, id, bundle, claim: staging.name };
+  const made = await makeRootfs(origin, options, threads, places);
   const { writeBundle } = await bundleFiles;
   const { overrides, command, engine, signal } = options;
   const image = origin.source === "image" ? origin.image.config : null;
@@ -236,6 +241,7 @@ async function claimBundle(
 async function makeRootfs(
   origin: Origin,
   options: CreateOptions,
+  threads: Threads,
   { store, id, bundle, claim }: {
     readonly store: Store;
     readonly id: string;
@@ -253,7 +259,7 @@ async function makeRootfs(
     claim,
     ...(quota === undefined ? {} : { quota }),
   };
-  const work = { engine, signal, onProgress };
+  const work = { engine, signal, onProgress, threads };
   if (origin.source === "image") {
     return await layerfs.createRootfs(container, origin.image.layers, work);
   }

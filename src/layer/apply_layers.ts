@@ -11,6 +11,7 @@ import type { LayerSource } from "./layer_source.ts";
 import type { TreeJob } from "./messages.ts";
 import { type ApplyResult, LayerPipeline } from "./pipeline.ts";
 import type { ProgressListener } from "./progress.ts";
+import type { Threads } from "./threads.ts";
 
 /** Layers that make one tree together. */
 export interface ApplyJob extends TreeJob {
@@ -19,6 +20,8 @@ export interface ApplyJob extends TreeJob {
   /** For each layer, a new file for its skeleton (see skeleton.ts), absolute; null for none. */
   readonly skeletons?: readonly (string | null)[];
   readonly engine: DigestEngine;
+  /** Where the threads come from, if some may be started already. */
+  readonly threads?: Threads;
 }
 
 /**
@@ -33,13 +36,14 @@ export async function applyLayers(
   signal: AbortSignal,
   onProgress: ProgressListener,
 ): Promise<ApplyResult> {
-  const { layers, skeletons, engine, ...tree } = job;
+  const { layers, skeletons, engine, threads, ...tree } = job;
   await using pipeline = new LayerPipeline(layers, {
     engine,
     signal,
     onProgress,
     positions: layers.map((_, layer) => layer),
     total: layers.length,
+    ...(threads === undefined ? {} : { threads }),
     ...(skeletons === undefined && layers.length > 1 && isPlace(tree)
       ? { apart: apartIn(tree) }
       : {}),

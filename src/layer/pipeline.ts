@@ -46,6 +46,7 @@ import { bytesOf, isWorthIt, PipelinePlan, WORTH_BYTES } from "./pipeline_plan.t
 import type { ProgressListener } from "./progress.ts";
 import type { SharedRing } from "./ring.ts";
 import { StreamPump } from "./stream_pump.ts";
+import { type ThreadKind, Threads } from "./threads.ts";
 
 /** How layers are applied. */
 export interface PipelineOptions {
@@ -63,6 +64,8 @@ export interface PipelineOptions {
    * Whoever makes the trees must be able to put them on top by renames.
    */
   readonly apart?: ApartOptions;
+  /** Where its threads come from; none of them is started yet where it is absent. */
+  readonly threads?: Threads;
 }
 
 /** What was done for a tree. */
@@ -78,6 +81,7 @@ export class LayerPipeline implements AsyncDisposable {
   /** Where the rings lie, if that is where they are digested. */
   readonly #memory: WebAssembly.Memory | null;
   readonly #rings: readonly SharedRing[];
+  readonly #threads: Threads;
   readonly #workers: Worker[] = [];
   readonly #writer: Worker;
   readonly #pump: StreamPump;
@@ -101,6 +105,7 @@ export class LayerPipeline implements AsyncDisposable {
   constructor(layers: readonly LayerSource[], options: PipelineOptions) {
     this.#layers = layers;
     this.#options = options;
+    this.#threads = options.threads ?? new Threads();
     this.#board = Board.create(layers.length);
     this.#pump = new StreamPump(this.#board);
     const plan = new PipelinePlan(layers, options.apart ?? null);
@@ -226,8 +231,7 @@ export class LayerPipeline implements AsyncDisposable {
 
   #startInflating(bell: Bell, layers: readonly InflateLayer[]): void {
     const isAlone = !this.#plan.isDigesting;
-    const worker = new Worker(new URL("./inflate_worker.ts", import.meta.url), { type: "module" });
-    this.#watch(worker, (message: InflateMessage) => {
+    const worker = this.#start("inflate", (message: InflateMessage) => {
       const outcome = this.#outcomes.of(message);
       if (message.type === "bytes") {
         const delta = this.#outcomes.addBytes(message, message.delta);
@@ -271,8 +275,7 @@ export class LayerPipeline implements AsyncDisposable {
   }
 
   #startDigesting(): void {
-    const worker = new Worker(new URL("./digest_worker.ts", import.meta.url), { type: "module" });
-    this.#watch(worker, (message: DigestMessage) => {
+    const worker = this.#start("digest", (message: DigestMessage) => {
       if (message.of === "tar") this.#outcomes.of(message).tarDigest.resolve(message.digest);
       else {
         const pending = this.#outcomes.blobDigest(message.layer);
@@ -283,9 +286,7 @@ export class LayerPipeline implements AsyncDisposable {
     const request = {
       board: this.#board.shared,
       rings: this.#rings,
-      algorithms: this.#layers.map(({ diffId }) =>
-        diffId === null ? null : digestAlgorithm(diffId)
-      ),
+      algorithms: this.#layers.map(({ diffId }) => diffId && digestAlgorithm(diffId)),
       blobs: this.#blobsToDigest(),
       engine: this.#options.engine,
       memory: this.#memory,
@@ -307,8 +308,7 @@ export class LayerPipeline implements AsyncDisposable {
   }
 
   #startWriting(): Worker {
-    const worker = new Worker(new URL("./write_worker.ts", import.meta.url), { type: "module" });
-    this.#watch(worker, (message: WriteMessage) => {
+    const worker = this.#start("write", (message: WriteMessage) => {
       if (message.type === "extract") this.#extraction.add(message.spool);
       else if (message.type === "again") this.#outcomes.countSecond(message.layer);
       else if (message.type === "layer") this.#options.onProgress(message);
@@ -327,22 +327,22 @@ export class LayerPipeline implements AsyncDisposable {
     return worker;
   }
 
-  /** Takes what a thread says, and how it dies. */
-  #watch<T>(worker: Worker, onMessage: (message: T) => void): void {
+  /** Starts a thread. @param onMessage takes what it says */
+  #start<T>(kind: ThreadKind, onMessage: (message: T) => void): Worker {
+    const worker = this.#threads.take(kind);
     this.#workers.push(worker);
     worker.onmessage = ({ data }: MessageEvent<T>) => onMessage(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      if (!this.#isCancelled) {
-        this.#crash = new Error(`worker failed: ${event.message}`);
-        this.#outcomes.reject(this.#crash);
-        this.#cancel();
-      }
+      this.#crash ??= new Error(`worker failed: ${event.message}`);
+      this.#outcomes.reject(this.#crash);
+      this.#cancel();
       // The thread that writes says itself when it has ended, unless it is the one that is dead.
       if (worker !== this.#writer) return;
       this.#ended.resolve();
       this.#own?.resolve(null);
       this.#tree?.resolve({ type: "failed", layer: 0, error: null });
     };
+    return worker;
   }
 }

@@ -81,6 +81,7 @@ export class LayerFS {
       engine: work.engine,
       asRoot: Deno.uid() === 0,
       traits: NO_TRAITS,
+      ...(work.threads === undefined ? {} : { threads: work.threads }),
     };
     const { applyLayers }: typeof import("../layer/apply_layers.ts") = await import(
       import.meta.resolve("../layer/apply_layers.ts")

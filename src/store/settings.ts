@@ -141,6 +141,16 @@ export function readSettings(directory: string): Settings | null {
   return settings;
 }
 
+/**
+ * Whether a store certainly has no layer: it is new, or keeps none.
+ *
+ * @throws {LayerfsError} as {@linkcode readSettings}
+ */
+export function hasNoLayers(store: string): boolean {
+  const settings = readSettings(resolve(store));
+  return settings === null || (settings.driver === "directory" && settings.keepsLayers !== true);
+}
+
 /** What there is that another driver would not see; null where the store is new. */
 function contentOf(directory: string): "containers" | "layers" | "images" | null {
   if (hasEntries(`${directory}/containers`)) return "containers";

@@ -7,6 +7,7 @@
 import type { DigestEngine } from "../core/hasher.ts";
 import type { LayerSource } from "../layer/layer_source.ts";
 import type { ProgressListener } from "../layer/progress.ts";
+import type { Threads } from "../layer/threads.ts";
 import type { Digest } from "../oci/digest.ts";
 
 /** A layer of an image, and its place in the stack. */
@@ -23,6 +24,8 @@ export interface Work {
   readonly signal: AbortSignal;
   /** Takes the steps as they come. */
   readonly onProgress: ProgressListener;
+  /** Where the threads for layers come from, if some may be started already. */
+  readonly threads?: Threads;
 }
 
 /** What was done for a stack of layers. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { LayerfsError } from "../../src/errors.ts";
-import { chooseDriver } from "../../src/store/settings.ts";
+import { chooseDriver, hasNoLayers } from "../../src/store/settings.ts";
 import { Store } from "../../src/store/store.ts";
 
 async function withDirectory(body: (directory: string) => Promise<void>): Promise<void> {
@@ -86,6 +86,24 @@ Deno.test("of ten first uses at a time, all get the settings of one", async () =
     for (const each of stores) each[Symbol.dispose]();
     const files = [...Deno.readDirSync(store)].filter(({ name }) => name.startsWith("store.json"));
     assertEquals(files.map(({ name }) => name), ["store.json"]);
+  });
+});
+
+Deno.test("that there is no layer is known of a new store, and of one that keeps none", async () => {
+  await withDirectory((store) => {
+    assert(hasNoLayers(`${store}/new`));
+    const table: readonly (readonly [object, boolean])[] = [
+      [{ driver: "directory" }, true],
+      [{ driver: "directory", keepsLayers: false }, true],
+      [{ driver: "directory", keepsLayers: true }, false],
+      [{ driver: "overlay" }, false],
+      [{ driver: "zfs", dataset: "tank/layerfs" }, false],
+    ];
+    for (const [settings, none] of table) {
+      Deno.writeTextFileSync(`${store}/store.json`, JSON.stringify({ version: 1, ...settings }));
+      assertEquals([settings, hasNoLayers(store)], [settings, none]);
+    }
+    return Promise.resolve();
   });
 });
 
