@@ -204,19 +204,22 @@ export class LayerStreams {
       if (!reader.isOver) return false;
       if (reader.outcome !== "ended") throw new StreamBroken();
       scan.end();
+      if (taker === null) this.#complete(layer);
     } catch (error) {
       if (taker !== null) this.#fail(running, taker, error);
       if (isInterruption(error) || error instanceof ExtractionFailed) throw error;
       this.askAgain(layer);
       return true;
     }
-    if (taker === null) {
-      const apart = this.#apart.get(layer)!;
-      apart.isComplete = true;
-      apart.tree.spool.extract();
-    } else taker.end(); // before the ring is free: the layer whose turn it is then is to find it
+    taker?.end(); // before the ring is free: the layer whose turn it is then is to find it
     this.#leave(running);
     return true;
+  }
+
+  #complete(layer: number): void {
+    const apart = this.#apart.get(layer)!;
+    apart.tree.spool.extract();
+    apart.isComplete = true;
   }
 
   #fail({ layer, reader }: Running, taker: LayerTaker, error: unknown): never {
