@@ -34,6 +34,13 @@ export const MAX_LAYERS = 4096;
 /** Bytes of a path in a layer: Linux PATH_MAX, its final NUL included. */
 export const MAX_PATH_BYTES = 4096;
 
+/**
+ * Characters that the paths of the directories that layers make in one tree may have together, as
+ * they are held in memory. A million directories have some 60 million; a path of 2,000 components, 4 million, in a
+ * few kilobytes of tar.
+ */
+export const MAX_DIRECTORY_CHARACTERS = 256 * 1024 * 1024;
+
 /** Bytes of one extended (pax) header or GNU long name: xattrs reach 64 KiB each on Linux. */
 export const MAX_PAX_BYTES = 1024 * 1024;
 

@@ -204,11 +204,18 @@ export class TarScanner {
    * implied. Entries other than whiteouts are added before they are delivered.
    *
    * @returns the state before
+   * @throws {LayerfsError} `image-invalid` for a path that is longer than Linux allows
    */
   markSeen(path: string): SeenState {
     const length = this.#putPath(path);
     if (length === undefined) {
       throw new TypeError(`Cannot add path ${JSON.stringify(path)}: it is not of this layer`);
+    }
+    if (length >= MAX_PATH_BYTES) {
+      throw new LayerfsError(
+        "image-invalid",
+        `its path is too long where it leads: ${length} bytes, of ${MAX_PATH_BYTES - 1} at most`,
+      );
     }
     const node = this.#wasm.seenInsert(length);
     if (node === 0) throw this.#fail();
@@ -219,15 +226,21 @@ export class TarScanner {
   /** State of a path in the layer's set, as of the entry that is being delivered. */
   seen(path: string): SeenState {
     const length = this.#putPath(path);
-    return length === undefined ? 0 : this.#wasm.seenFind(length) as SeenState;
+    const isNone = length === undefined || length >= MAX_PATH_BYTES;
+    return isNone ? 0 : this.#wasm.seenFind(length) as SeenState;
   }
 
-  /** Puts the bytes of a path where the module expects them; undefined when it cannot be a path. */
+  /**
+   * Puts the bytes of a path where the module expects them, unless they are too many.
+   *
+   * @returns how many they are; undefined where it has a token that is of no name
+   */
   #putPath(path: string): number | undefined {
     const bytes = decodeName(path, this.rawNames);
-    if (!bytes || bytes.length >= MAX_PATH_BYTES) return undefined;
-    this.#views.bytes.set(bytes, HOST_PATH);
-    return bytes.length;
+    if (bytes !== undefined && bytes.length < MAX_PATH_BYTES) {
+      this.#views.bytes.set(bytes, HOST_PATH);
+    }
+    return bytes?.length;
   }
 
   #drain(visitor: TarVisitor): void {

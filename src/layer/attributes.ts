@@ -34,9 +34,12 @@ export const IMPLIED_DIRECTORY: Attributes = {
 
 const NANOSECONDS_PER_MILLISECOND = 1_000_000;
 
-/** Whether Deno can set this time: its calls take milliseconds. */
-export function isSettableTime(time: Timestamp): boolean {
-  return time.nanoseconds % NANOSECONDS_PER_MILLISECOND === 0;
+/** Seconds before and after 1970 that a Date goes to (ECMA-262, 21.4.1.1). */
+const MAX_DATE_SECONDS = 8_640_000_000_000;
+
+/** Whether Deno can set this time: its calls take a Date, which has milliseconds. */
+export function isSettableTime({ seconds, nanoseconds }: Timestamp): boolean {
+  return nanoseconds % NANOSECONDS_PER_MILLISECOND === 0 && Math.abs(seconds) < MAX_DATE_SECONDS;
 }
 
 /** Whether Deno can set this time on a symlink: there, negative numbers are refused (EINVAL). */

@@ -6,6 +6,8 @@
  */
 
 import fs from "node:fs";
+import { LayerfsError } from "../errors.ts";
+import { MAX_DIRECTORY_CHARACTERS } from "../limits.ts";
 import { type Attributes, isSettableTime, setTime } from "./attributes.ts";
 import { removeOtherXattrs } from "./directory_xattrs.ts";
 import type { RawNames } from "./raw_names.ts";
@@ -40,6 +42,8 @@ export interface DirectoriesPlace {
 export class Directories {
   readonly #place: DirectoriesPlace;
   readonly #directories = new Map<string, Directory>();
+  /** Characters of the paths of those that were made, and may be gone again. */
+  #characters = 0;
 
   constructor(place: DirectoriesPlace) {
     this.#place = place;
@@ -60,8 +64,15 @@ export class Directories {
     for (const [path, { attributes }] of this.#directories) yield [path, attributes];
   }
 
-  /** Notes one that we have made. */
+  /** Notes one that we have made. @throws {LayerfsError} `image-invalid` where there are too many */
   addMade(path: string, attributes: Attributes): void {
+    this.#characters += path.length;
+    if (this.#characters > MAX_DIRECTORY_CHARACTERS) {
+      throw new LayerfsError(
+        "image-invalid",
+        `its directories have paths of more than ${MAX_DIRECTORY_CHARACTERS} characters together`,
+      );
+    }
     this.#directories.set(path, { attributes, origin: "made" });
   }
 

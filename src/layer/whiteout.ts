@@ -75,7 +75,8 @@ function hidePlace(tree: Tree, scanner: Seen, path: string): void {
   const stat = tree.stat(path);
   if (stat === null) return;
   const state = scanner.seen(path);
-  if (state === 0) {
+  // Where the layer has something below what is no directory, a symlink of a lower layer led there.
+  if (state === 0 || (state === SEEN_BELOW && !stat.isDirectory())) {
     tree.remove(path, stat);
   } else if (stat.isDirectory()) {
     if (state === SEEN_BELOW) tree.setDirectoryAttributes(path, IMPLIED_DIRECTORY);

@@ -188,6 +188,13 @@ layersBecome(
   },
 );
 
+const LONG = "n".repeat(250);
+const DEEP = Array.from({ length: 15 }, () => LONG).join("/");
+rejectsLayer("a path that becomes too long through a symlink", [
+  symlink("s", DEEP),
+  file(`s/${LONG}/${LONG}`),
+], ["too long", `s/${LONG}`]);
+
 layersBecome("symlinks to the root and to themselves' directory", [[
   symlink("root", "/"),
   symlink("up", "../../.."),

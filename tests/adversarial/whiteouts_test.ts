@@ -194,6 +194,14 @@ layersBecome("a whiteout through a symlink of a lower layer", [
   [dir("real"), file("real/x", "x"), file("real/y", "y"), symlink("s", "real")],
   [whiteout("s/x")],
 ], { real: d(), "real/y": f("y"), s: l("real") });
+layersBecome("a whiteout of a lower symlink that an entry has gone through", [
+  [dir("real"), symlink("s", "real")],
+  [file("s/x", "x"), whiteout("s")],
+], { real: d(), "real/x": f("x") });
+layersBecome("an opaque root, and a lower symlink that an entry has gone through", [
+  [dir("real"), symlink("s", "real")],
+  [file("s/x", "x"), opaque("")],
+], { real: implied(), "real/x": f("x") });
 layersBecome("whiteouts below a symlink to a file, and below a FIFO", [
   [file("a", "a"), symlink("s", "a"), fifo("p")],
   [whiteout("s/x"), opaque("s"), whiteout("p/x"), opaque("p")],

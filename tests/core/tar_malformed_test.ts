@@ -215,6 +215,17 @@ for (
     ["letters", "0,4,x,4", "number in a pax record"],
   ] as const
 ) refuses(`sparse map: ${name}`, sparse({ "GNU.sparse.map": map }), says);
+const TWO_MAPS = ["0,4", "50,4"].map((map) => paxRecords({ "GNU.sparse.map": map }));
+refuses(
+  "sparse map: two of them",
+  one(
+    concat([
+      pax(concat([paxRecords({ "GNU.sparse.size": "100" }), ...TWO_MAPS])),
+      file("a", "headtail"),
+    ]),
+  ),
+  "malformed",
+);
 refuses("sparse map: past the size", sparse({ "GNU.sparse.map": "0,4,97,4" }), "malformed", place);
 refuses("sparse map: less than stored", sparse({ "GNU.sparse.map": "0,4" }), "does not fit", place);
 refuses("sparse map: more than stored", sparse({ "GNU.sparse.map": "0,9" }), "does not fit", place);

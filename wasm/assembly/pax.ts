@@ -13,11 +13,11 @@
 
 import {
   fail, GLOBAL_ATTRIBUTES, ID_RANGE, PATH_TOO_LONG, PAX_GLOBAL_KEY, PAX_NUL, PAX_NUMBER,
-  PAX_RECORD,
+  PAX_RECORD, SPARSE_MAP,
 } from "./errors";
 import { GLOBALS, GLOBALS_SIZE, PAX_LINK, PAX_PATH, SPARSE_PATH } from "./memory";
 import { decimal, decimalEnd, decimalValue, time, timeNanoseconds } from "./numbers";
-import { sparseAdd } from "./sparse";
+import { sparseAdd, sparseCount } from "./sparse";
 
 export const PATH: u32 = 1;
 export const LINK: u32 = 2;
@@ -259,6 +259,7 @@ function sparseRecord(key: usize, length: u32, p: usize, end: usize): void {
 
 /** GNU.sparse.map: "offset,length,offset,length". */
 function map(p: usize, end: usize): void {
+  if (sparseCount() != 0) return fail(SPARSE_MAP, p, min<u32>((end - p) as u32, 64));
   if (p == end) return;
   const text = p;
   let offset: i64 = -1;
