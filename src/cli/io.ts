@@ -5,6 +5,7 @@
  */
 
 import { LayerfsError } from "../errors.ts";
+import { errnoName } from "../system_error.ts";
 import { readHiddenLine } from "./hidden_line.ts";
 
 /** Whoever read our output has gone, as head(1) does: there is nobody left to tell anything. */
@@ -16,7 +17,7 @@ export class ReaderGoneError extends Error {
 export interface Io {
   /** Writes all of `text` to standard output. */
   readonly stdout: (text: string) => void;
-  /** Writes all of `text` to standard error. */
+  /** Writes all of `text` to standard error, if somebody is there to read it. */
   readonly stderr: (text: string) => void;
   /** Standard output is a terminal. */
   readonly stdoutIsTerminal: boolean;
@@ -55,11 +56,13 @@ export interface Io {
 
 /** The process we are in. */
 export function systemIo(): Io {
+  // Of a terminal that was closed, the system says that it is none.
+  const stdoutIsTerminal = Deno.stdout.isTerminal();
   const stderrIsTerminal = Deno.stderr.isTerminal();
   return {
-    stdout: (text) => writeAll(Deno.stdout, text),
-    stderr: (text) => writeAll(Deno.stderr, text),
-    stdoutIsTerminal: Deno.stdout.isTerminal(),
+    stdout: (text) => writeAll(Deno.stdout, text, stdoutIsTerminal),
+    stderr: (text) => unlessGone(() => writeAll(Deno.stderr, text, stderrIsTerminal)),
+    stdoutIsTerminal,
     stderrIsTerminal,
     // A terminal that does not know its width says 0.
     columns: (stderrIsTerminal ? Deno.consoleSize().columns : 0) || 80,
@@ -80,6 +83,15 @@ export function systemIo(): Io {
   };
 }
 
+/** What is told beside the result stops no work where nobody hears it: the exit status tells enough. */
+function unlessGone(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    if (!(error instanceof ReaderGoneError)) throw error;
+  }
+}
+
 function askLine(question: string): string {
   if (Deno.stdin.isTerminal()) return prompt(question) ?? "";
   throw new LayerfsError(
@@ -95,13 +107,14 @@ const RETRY = 5;
  * Writes all of `text`: a pipe may take less than it is given, or nothing for now. Not by node:fs,
  * which takes as long to load as all else that `--version` does (measured: 20 of 45 ms).
  */
-function writeAll(stream: typeof Deno.stdout, text: string): void {
+function writeAll(stream: typeof Deno.stdout, text: string, isTerminal: boolean): void {
   let bytes: Uint8Array = new TextEncoder().encode(text);
   while (bytes.length > 0) {
     try {
       bytes = bytes.subarray(stream.writeSync(bytes));
     } catch (cause) {
-      if (cause instanceof Deno.errors.BrokenPipe) {
+      const isClosed = isTerminal && errnoName(cause) === "EIO";
+      if (cause instanceof Deno.errors.BrokenPipe || isClosed) {
         throw new ReaderGoneError("Cannot write: the reader has gone", { cause });
       }
       if (!(cause instanceof Deno.errors.WouldBlock)) throw cause;

@@ -53,11 +53,19 @@ Deno.test("what mod.ts loads is seen as heavy", async () => {
   }
 });
 
-Deno.test("a reader that has gone ends the program quietly", async () => {
+/** What the program, its output `to` a pipe that nobody reads, and the shell after it have printed. */
+async function unread(to: string, ...args: readonly string[]): Promise<string> {
   // The process substitution has ended, and its end of the pipe with it, before the program starts.
-  const script = `exec 3> >(true); wait $!; "$@" >&3; echo $?`;
-  const run = ["-c", script, "run", Deno.execPath(), "run", "--quiet", PROGRAM, "--help"];
+  const script = `exec 3> >(true); wait $!; "$@" ${to}; echo $?`;
+  const run = ["-c", script, "run", Deno.execPath(), "run", "--quiet", PROGRAM, ...args];
   const { stdout, stderr } = await new Deno.Command("bash", { args: run }).output();
-  const decoder = new TextDecoder();
-  assertEquals([decoder.decode(stdout), decoder.decode(stderr)], ["1\n", ""]);
+  return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+}
+
+Deno.test("a reader that has gone ends the program quietly", async () => {
+  assertEquals(await unread(">&3", "--help"), "1\n");
+});
+
+Deno.test("what is told beside the result stops nothing where nobody hears it", async () => {
+  assertEquals(await unread("2>&3", "no-such-command"), "2\n");
 });
