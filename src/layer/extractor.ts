@@ -18,6 +18,9 @@ const DONE = 0;
 const FAILED = 1;
 const LENGTH = 2;
 
+/** Spools that may wait for tar, or be in its hands, at a time: they take room beside the files. */
+const MOST_WAITING = 8;
+
 /** More complaints than anybody reads. */
 const TEXT_BYTES = 64 * 1024;
 
@@ -48,7 +51,7 @@ export interface Spool {
 
 /** Who extracts spools for the thread that fills them. */
 export interface Extractor {
-  /** Begins with a spool, once those before it are done with. */
+  /** Begins with a spool, once those before it are done with. May wait for some of these. */
   begin(spool: Spool): void;
   /**
    * Waits for all of them.
@@ -82,20 +85,27 @@ export class RemoteExtractor implements Extractor {
   }
 
   begin(spool: Spool): void {
+    this.#waitFor(this.#begun - MOST_WAITING + 1);
     this.#begun++;
     this.#ask(spool);
   }
 
   finish(): string[] {
     const { control, text } = this.#outcome;
-    for (let done = 0; done < this.#begun; done = Atomics.load(control, DONE)) {
-      Atomics.wait(control, DONE, done);
-    }
+    this.#waitFor(this.#begun);
     if (Atomics.load(control, FAILED) === 1) throw new ExtractionFailed();
     const length = Atomics.load(control, LENGTH);
     const lines = new TextDecoder().decode(text.slice(this.#read, length)).split("\n");
     this.#read = length;
     return lines.filter((line) => line !== "");
+  }
+
+  /** Waits until so many spools are done with. */
+  #waitFor(count: number): void {
+    const { control } = this.#outcome;
+    for (let done = 0; done < count; done = Atomics.load(control, DONE)) {
+      Atomics.wait(control, DONE, done);
+    }
   }
 }
 
