@@ -4,19 +4,24 @@
  * @module
  */
 
+import { capabilityName } from "../container/capabilities.ts";
 import type { CreateOptions, CreateResult } from "../container/create.ts";
+import { checkSource } from "../container/host_path.ts";
 import {
   type Overrides,
   parseCpus,
   parseEntrypoint,
   parseEnv,
   parseEnvFile,
+  parseHostname,
   parseKeyValue,
   parseNetwork,
   parsePidsLimit,
   parseSize,
   parseTmpfs,
   parseVolume,
+  parseWorkdir,
+  type Volume,
 } from "../container/overrides.ts";
 import { LayerfsError } from "../errors.ts";
 import { storageError } from "../system_error.ts";
@@ -97,12 +102,12 @@ function readOverrides(values: CreateValues, io: Io, cwd: string): Overrides {
       ...values["env-file"].flatMap((file) => parseEnvFile(readEnvFile(file), lookup)),
       ...values.env.map((text) => parseEnv(text, lookup)).filter((entry) => entry !== null),
     ],
-    ...(workdir === undefined ? {} : { workdir }),
+    ...(workdir === undefined ? {} : { workdir: parseWorkdir(workdir) }),
     ...(user === undefined ? {} : { user }),
-    ...(hostname === undefined ? {} : { hostname }),
+    ...(hostname === undefined ? {} : { hostname: parseHostname(hostname) }),
     labels: record("label"),
     annotations: record("annotation"),
-    volumes: values.volume.map((text) => parseVolume(text, cwd)),
+    volumes: values.volume.map((text) => existing(parseVolume(text, cwd))),
     tmpfs: values.tmpfs.map((text) => parseTmpfs(text)),
     readonly: values["read-only"],
     tty: values.tty,
@@ -110,10 +115,16 @@ function readOverrides(values: CreateValues, io: Io, cwd: string): Overrides {
     ...(cpus === undefined ? {} : { cpus: parseCpus(cpus) }),
     ...(pidsLimit === undefined ? {} : { pidsLimit: parsePidsLimit(pidsLimit) }),
     ...(quota === undefined ? {} : { quota: parseSize(quota, "quota") }),
-    capAdd: values["cap-add"],
-    capDrop: values["cap-drop"],
+    capAdd: values["cap-add"].map((name) => capabilityName(name, "cap-add")),
+    capDrop: values["cap-drop"].map((name) => capabilityName(name, "cap-drop")),
     ...(network === undefined ? {} : { network: parseNetwork(network) }),
   };
+}
+
+/** A volume that is there: whoever mistypes one is told before an image is fetched for it. */
+function existing(volume: Volume): Volume {
+  checkSource(volume);
+  return volume;
 }
 
 function readEnvFile(file: string): string {

@@ -42,7 +42,7 @@ import { safeLabels } from "./annotations.ts";
 import { capabilitySets } from "./capabilities.ts";
 import { type IdMaps, isMapped } from "./id_map.ts";
 import { planMounts, type VolumeDirectory } from "./mounts.ts";
-import type { Overrides } from "./overrides.ts";
+import { type Overrides, parseHostname, parseWorkdir } from "./overrides.ts";
 import { type ContainerUser, lookupUser } from "./user.ts";
 import { findProcDetour } from "./working_directory.ts";
 
@@ -170,8 +170,7 @@ function convertWithOverrides(request: BundleRequest, warnings: string[]): Conve
 
 /** Refuses a working directory of the caller that the image could not have, either. */
 function checkWorkdir(rootfs: string, workdir: string): void {
-  if (!workdir.startsWith("/")) throw usage("workdir", workdir, "it must be an absolute path");
-  const detour = findProcDetour(rootfs, workdir);
+  const detour = findProcDetour(rootfs, parseWorkdir(workdir));
   if (detour === null) return;
   const state = `it leads to "${detour}", from where descriptors lead out of the container`;
   throw usage("workdir", workdir, state);
@@ -319,12 +318,8 @@ function resourcesOf({ memory, cpus, pidsLimit }: Overrides): RuntimeResources {
   };
 }
 
-/** sethostname(2) takes 64 bytes. */
-function hostnameOf({ overrides, id }: BundleRequest): string {
-  const { hostname } = overrides;
-  if (hostname === undefined) return id.slice(0, 64);
-  if (/^[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9])?$/.test(hostname)) return hostname;
-  throw usage("hostname", hostname, "it must be 1 to 64 letters, digits, and . - _ between them");
+function hostnameOf({ overrides: { hostname }, id }: BundleRequest): string {
+  return hostname === undefined ? id.slice(0, 64) : parseHostname(hostname);
 }
 
 /** A NUL ends a string for the kernel: what follows would be lost without a word. */

@@ -61,8 +61,8 @@ export function capabilitySets(
   add: readonly string[],
   drop: readonly string[],
 ): RuntimeCapabilities {
-  const added = add.map((name) => normalise(name, "cap-add"));
-  const dropped = drop.map((name) => normalise(name, "cap-drop"));
+  const added = add.map((name) => capabilityName(name, "cap-add"));
+  const dropped = drop.map((name) => capabilityName(name, "cap-drop"));
   const both = added.find((name) => dropped.includes(name));
   if (both !== undefined) {
     throw new LayerfsError(
@@ -81,8 +81,8 @@ export function capabilitySets(
   return { bounding, effective: named, permitted: named, inheritable: named, ambient: named };
 }
 
-/** `ALL`, or a name as config.json has it. */
-function normalise(name: string, option: string): string {
+/** `ALL`, or a name as config.json has it. @throws {LayerfsError} `usage` for one that is unknown */
+export function capabilityName(name: string, option: string): string {
   const upper = name.toUpperCase();
   if (upper === "ALL") return upper;
   const full = upper.startsWith("CAP_") ? upper : `CAP_${upper}`;

@@ -6,10 +6,10 @@
 
 import { resolve } from "@std/path/posix/resolve";
 import { LayerfsError } from "../errors.ts";
-import { exists, lstatOrNull } from "../files.ts";
+import { lstatOrNull } from "../files.ts";
 import { resolveInRoot } from "../layer/root_path.ts";
 import type { RuntimeMount } from "../oci/runtime_spec.ts";
-import { storageError } from "../system_error.ts";
+import { checkSource, existence } from "./host_path.ts";
 import { type IdMaps, isMapped } from "./id_map.ts";
 import type { Overrides, Tmpfs, Volume } from "./overrides.ts";
 
@@ -157,13 +157,7 @@ function imageVolumes(
 
 /** A volume of the caller, if it exists as far as we may look; else the runtime will tell. */
 function hostVolume({ source, destination, readonly }: Volume): RuntimeMount {
-  if (existence(source) === "missing") {
-    throw new LayerfsError(
-      "not-found",
-      `Cannot use volume "${source}:${destination}": there is no "${source}" on the host`,
-      { source },
-    );
-  }
+  checkSource({ source, destination });
   return bind(source, destination, readonly ? "ro" : "rw");
 }
 
@@ -175,19 +169,6 @@ function tmpfs({ destination, options }: Tmpfs): RuntimeMount {
 /** A file of the host that its network is of no use without, where the host has it. */
 function hostFile(path: string): RuntimeMount[] {
   return existence(path) === "missing" ? [] : [bind(path, path, "ro", NO_PROGRAMS)];
-}
-
-/** Whether the host has `path`; "unknown" where Deno may not look, which is no reason to stop. */
-function existence(path: string): "there" | "missing" | "unknown" {
-  // Asked for first, because Deno prompts at a terminal.
-  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return "unknown";
-  try {
-    return exists(path) ? "there" : "missing";
-  } catch (error) {
-    // /proc, /sys and /dev need --allow-all, whatever the query says (Deno 2.9).
-    if (error instanceof Deno.errors.NotCapable) return "unknown";
-    throw storageError(error, `Cannot look up "${path}"`);
-  }
 }
 
 function bind(

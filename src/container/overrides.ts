@@ -222,6 +222,18 @@ export function parseEnvFile(
   return entries;
 }
 
+/** Reads the value of `--hostname`: sethostname(2) takes 64 bytes. */
+export function parseHostname(text: string): string {
+  if (/^[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9])?$/.test(text)) return text;
+  throw usage("hostname", text, "it must be 1 to 64 letters, digits, and . - _ between them");
+}
+
+/** Reads the value of `--workdir`. */
+export function parseWorkdir(text: string): string {
+  if (text.startsWith("/")) return text;
+  throw usage("workdir", text, "it must be an absolute path");
+}
+
 /** Reads the value of `--network`. */
 export function parseNetwork(text: string): "host" | "none" {
   if (text === "host" || text === "none") return text;

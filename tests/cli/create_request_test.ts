@@ -55,7 +55,7 @@ Deno.test("every option finds its place", () => {
   const { overrides, ...rest } = request([
     ...["--name=web", "--bundle=/b", "--platform=linux/arm64", "--fallback=/tree"],
     ...["--entrypoint", '["/bin/sh","-e"]', "--workdir=/w", "--user=me:us", "--hostname=h"],
-    ...["--label=a=1", "--label=b=2=3", "--annotation=c=d", "--volume=./v:/v:ro"],
+    ...["--label=a=1", "--label=b=2=3", "--annotation=c=d", "--volume=../etc:/v:ro"],
     ...["--tmpfs=/t:size=1m", "--read-only", "--tty", "--memory=512m", "--cpus=1.5"],
     ...["--pids-limit=-1", "--quota=2g", "--cap-add=net_raw", "--cap-drop=ALL"],
     ...["--pull=never", "--keep-blobs", "--network=host", "oci:x", "run", "--fast"],
@@ -79,7 +79,7 @@ Deno.test("every option finds its place", () => {
     hostname: "h",
     labels: { a: "1", b: "2=3" },
     annotations: { c: "d" },
-    volumes: [{ source: "/here/v", destination: "/v", readonly: true }],
+    volumes: [{ source: "/etc", destination: "/v", readonly: true }],
     tmpfs: [{ destination: "/t", options: ["size=1m"] }],
     readonly: true,
     tty: true,
@@ -87,7 +87,7 @@ Deno.test("every option finds its place", () => {
     cpus: 1.5,
     pidsLimit: -1,
     quota: 2 * 2 ** 30,
-    capAdd: ["net_raw"],
+    capAdd: ["CAP_NET_RAW"],
     capDrop: ["ALL"],
     network: "host",
   });
@@ -138,10 +138,20 @@ Deno.test("values that cannot be read are usage errors that name the option", ()
     "--label": "=x",
     "--annotation": "=x",
     "--env": "=x",
+    "--hostname": "a/b",
+    "--workdir": "relative",
+    "--cap-add": "NO_SUCH",
+    "--cap-drop": "NO_SUCH",
   };
   for (const [option, value] of Object.entries(bad)) {
     assertStringIncludes(refused(`${option}=${value}`, "oci:x"), `Cannot use ${option} "${value}"`);
   }
+});
+
+Deno.test("a volume that the host does not have is told of before the image is looked for", () => {
+  const args = ["--volume=/no/such:/v", "oci:no-such-image"];
+  const error = assertThrows(() => request(args), LayerfsError, 'no "/no/such" on the host');
+  assertEquals(error.code, "not-found");
 });
 
 Deno.test("a result is the bundle's path for scripts, and a remark for people", () => {
