@@ -61,12 +61,8 @@ declare module "@std/path/posix/resolve" {
   export function resolve(...pathSegments: string[]): string;
 }
 
-declare module "@std/text/closest-string" {
-  export function closestString(
-    givenWord: string,
-    possibleWords: ReadonlyArray<string>,
-    options?: { caseSensitive?: boolean },
-  ): string;
+declare module "@std/text/levenshtein-distance" {
+  export function levenshteinDistance(str1: string, str2: string): number;
 }
 
 declare module "@std/toml/parse" {

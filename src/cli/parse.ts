@@ -13,8 +13,8 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { closestString } from "@std/text/closest-string";
 import { LayerfsError } from "../errors.ts";
+import { nearestOf, suggestion } from "../nearest.ts";
 import { type ScannedWords, scanWords } from "./scan.ts";
 import type { Option, Options, Values } from "./spec.ts";
 import { COMMAND_NAMES, type CommandName, GLOBAL_OPTIONS, specOf } from "./specs.ts";
@@ -78,14 +78,19 @@ function parseWithoutCommand(front: ScannedWords): Parsed {
   );
 }
 
+/** Where all commands are. */
+const LISTED = "; layerfs --help lists them all";
+
+const quoted = (word: string) => `"${word}"`;
+
 function commandName(word: string): CommandName {
   const name = COMMAND_NAMES.find((known) => known === word);
   if (name !== undefined) return name;
-  const nearest = closestString(word, COMMAND_NAMES);
+  const nearest = nearestOf(word, COMMAND_NAMES);
   throw new LayerfsError(
     "usage",
-    `Cannot run command "${word}": it is not known; did you mean "${nearest}"?`,
-    { command: word, nearest },
+    `Cannot run command "${word}": it is not known${suggestion(nearest, quoted) || LISTED}`,
+    { command: word, ...(nearest === null ? {} : { nearest }) },
   );
 }
 
@@ -112,8 +117,8 @@ export function checkChoice(source: string, value: string, option: Option | unde
   if (option?.kind !== "choice" || option.choices.includes(value)) return;
   throw new LayerfsError(
     "usage",
-    `Cannot use ${source} "${value}": it is not one of ${option.choices.join(", ")}; ` +
-      `did you mean "${closestString(value, option.choices)}"?`,
+    `Cannot use ${source} "${value}": it is not one of ${option.choices.join(", ")}` +
+      suggestion(nearestOf(value, option.choices), quoted),
   );
 }
 
@@ -131,8 +136,8 @@ function checkCount(name: CommandName, operands: readonly string[]): void {
   if (bad !== undefined && choices !== undefined) {
     throw new LayerfsError(
       "usage",
-      `Cannot run ${name} for "${bad}": it is not one of ${choices.join(", ")}; ` +
-        `did you mean "${closestString(bad, choices)}"?`,
+      `Cannot run ${name} for "${bad}": it is not one of ${choices.join(", ")}` +
+        suggestion(nearestOf(bad, choices), quoted),
     );
   }
 }

@@ -8,8 +8,8 @@
  * @module
  */
 
-import { closestString } from "@std/text/closest-string";
 import { LayerfsError } from "../errors.ts";
+import { nearestOf, suggestion } from "../nearest.ts";
 import type { Option, Options } from "./spec.ts";
 
 /** What {@linkcode scanWords} found. */
@@ -105,20 +105,25 @@ class Table {
   get(name: string, word: string): Option {
     const option = Object.hasOwn(this.#options, name) ? this.#options[name] : undefined;
     if (option !== undefined) return option;
-    const nearest = `--${closestString(name, Object.keys(this.#options))}`;
+    const nearest = nearestOf(name, Object.keys(this.#options));
     const shown = word.split("=", 1)[0] ?? word;
-    throw this.error(`Cannot use ${shown}: the option is not known; did you mean ${nearest}?`, {
+    const hint = suggestion(nearest, (near) => `--${near}`) ||
+      `; see ${this.#help}`;
+    throw this.error(`Cannot use ${shown}: the option is not known${hint}`, {
       option: shown,
-      nearest,
+      ...(nearest === null ? {} : { nearest: `--${nearest}` }),
     });
+  }
+
+  get #help(): string {
+    return `layerfs ${this.#command === undefined ? "" : `${this.#command} `}--help`;
   }
 
   longName(letter: string, word: string): string {
     const found = Object.entries(this.#options).find(([, option]) => option.short === letter);
     if (found !== undefined) return found[0];
-    const help = `layerfs ${this.#command === undefined ? "" : `${this.#command} `}--help`;
     const where = word.length > 2 ? ` of ${word}` : "";
-    throw this.error(`Cannot use -${letter}${where}: the option is not known; see ${help}`);
+    throw this.error(`Cannot use -${letter}${where}: the option is not known; see ${this.#help}`);
   }
 
   /** The value of an option that stands in the word after it. */

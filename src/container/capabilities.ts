@@ -12,8 +12,8 @@
  * @module
  */
 
-import { closestString } from "@std/text/closest-string";
 import { LayerfsError } from "../errors.ts";
+import { nearestOf, suggestion } from "../nearest.ts";
 import type { RuntimeCapabilities } from "../oci/runtime_spec.ts";
 
 /** Every capability, in the kernel's order (include/uapi/linux/capability.h). */
@@ -87,10 +87,11 @@ export function capabilityName(name: string, option: string): string {
   if (upper === "ALL") return upper;
   const full = upper.startsWith("CAP_") ? upper : `CAP_${upper}`;
   if (ALL.includes(full)) return full;
-  const nearest = closestString(full, ALL);
   throw new LayerfsError(
     "usage",
-    `Cannot use --${option} "${name}": there is no such capability; did you mean ${nearest}?`,
+    `Cannot use --${option} "${name}": there is no such capability${
+      suggestion(nearestOf(full, ALL))
+    }`,
     { option },
   );
 }

@@ -42,7 +42,7 @@ Deno.test("help and version load no command, no node: module and no WebAssembly"
   const loaded = [...await loadedBy(PROGRAM)];
   const names = loaded.map((specifier) => specifier.replace(/^file:.*(?=\/src\/)/, ""));
   assert(names.includes("/src/cli/parse.ts"), names.join(" "));
-  const heavy = /^node:|\.wasm$|\/src\/(?!cli\/|errors|system_error)|\/src\/cli\/commands/;
+  const heavy = /^node:|\.wasm$|\/src\/(?!cli\/|errors|nearest|system_error)|\/src\/cli\/commands/;
   assertEquals(names.filter((name) => heavy.test(name)), []);
 });
 

@@ -1,0 +1,38 @@
+/**
+ * Which of the known words somebody meant.
+ *
+ * @module
+ */
+
+import { levenshteinDistance } from "@std/text/levenshtein-distance";
+
+/** Letters of a word of that length, or more, that may be wrong: first those of long words. */
+const MISTAKES: readonly (readonly [length: number, mistakes: number])[] = [[10, 3], [6, 2], [
+  0,
+  1,
+]];
+
+/**
+ * The known word that `word` is most like, of several one that begins as it does; null where it is
+ * like none, as to name any would mislead.
+ */
+export function nearestOf(word: string, known: readonly string[]): string | null {
+  const [, most] = MISTAKES.find(([length]) => word.length >= length)!;
+  // The first letter is the last one to be mistaken.
+  const near = known
+    .map((name) => ({ name, mistakes: distance(word, name) + (name[0] === word[0] ? 0 : 0.5) }))
+    .filter(({ mistakes }) => Math.floor(mistakes) <= most)
+    .sort((one, other) => one.mistakes - other.mistakes);
+  return near[0]?.name ?? null;
+}
+
+/** `; did you mean …?` with that word, or nothing. @param show writes the word as it is to be typed */
+export function suggestion(nearest: string | null, show = (word: string): string => word): string {
+  return nearest === null ? "" : `; did you mean ${show(nearest)}?`;
+}
+
+/** Letters in another order are one mistake. */
+function distance(word: string, name: string): number {
+  const sorted = (text: string) => [...text].sort().join("");
+  return word !== name && sorted(word) === sorted(name) ? 1 : levenshteinDistance(word, name);
+}
