@@ -101,7 +101,7 @@ const peaks = [...byNumber, ...bySize].flatMap(([_, costs]) =>
 );
 const highest = Math.max(...peaks);
 const isWithin = highest <= MOST_MIB;
-const verdict = `The highest peak of all creates is ${highest.toFixed(0)} MiB, which is ` +
+const verdict = `The highest peak of these creates is ${highest.toFixed(0)} MiB, which is ` +
   `${isWithin ? "within" : "MORE THAN"} the ${MOST_MIB} MiB that a create may take.`;
 report(`\n${tableOf(byNumber)}\n\n${tableOf(bySize)}\n\n${verdict}`);
 if (options.write) {

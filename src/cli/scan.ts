@@ -107,8 +107,7 @@ class Table {
     if (option !== undefined) return option;
     const nearest = nearestOf(name, Object.keys(this.#options));
     const shown = word.split("=", 1)[0] ?? word;
-    const hint = suggestion(nearest, (near) => `--${near}`) ||
-      `; see ${this.#help}`;
+    const hint = suggestion(nearest, (near) => `--${near}`) || `; see ${this.#help}`;
     throw this.error(`Cannot use ${shown}: the option is not known${hint}`, {
       option: shown,
       ...(nearest === null ? {} : { nearest: `--${nearest}` }),

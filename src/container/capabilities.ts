@@ -87,11 +87,10 @@ export function capabilityName(name: string, option: string): string {
   if (upper === "ALL") return upper;
   const full = upper.startsWith("CAP_") ? upper : `CAP_${upper}`;
   if (ALL.includes(full)) return full;
+  const hint = suggestion(nearestOf(full, ALL));
   throw new LayerfsError(
     "usage",
-    `Cannot use --${option} "${name}": there is no such capability${
-      suggestion(nearestOf(full, ALL))
-    }`,
+    `Cannot use --${option} "${name}": there is no such capability${hint}`,
     { option },
   );
 }
