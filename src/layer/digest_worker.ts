@@ -130,10 +130,20 @@ class Digester {
       isDone = true;
       this.#fill();
     }
-    if (isDone || this.#fill()) return true;
+    if (isDone || (!this.#isPaced && this.#fill())) return true;
     // Others may be about to come: a stream can wait, as long as nobody waits for its room.
     for (const tar of this.#tars) if (tar.hurry()) isDone = true;
     return isDone;
+  }
+
+  /**
+   * Whether blobs go on behind pieces of a tar stream only, and not while more of it is awaited: where it
+   * is the only one, they would take the processor from whoever inflates it, and be done long before it
+   * (measured: one layer of 512 MiB takes 0.83 of the time).
+   */
+  get #isPaced(): boolean {
+    const open = this.#tars.filter((tar) => tar.isOpen);
+    return open.length === 1 && open[0]!.isComing;
   }
 
   /** Goes on with as many blobs as there are lanes without a tar stream. @returns whether with any */
