@@ -36,8 +36,8 @@ export const MAX_PATH_BYTES = 4096;
 
 /**
  * Characters that the paths of the directories that layers make in one tree may have together, as
- * they are held in memory. A million directories have some 60 million; a path of 2,000 components, 4 million, in a
- * few kilobytes of tar.
+ * they are held in memory. A million directories have some 60 million; one path of 2,000 components,
+ * which a few kilobytes of tar hold, makes 4 million.
  */
 export const MAX_DIRECTORY_CHARACTERS = 256 * 1024 * 1024;
 

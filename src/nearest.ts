@@ -6,18 +6,18 @@
 
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
 
-/** Letters of a word of that length, or more, that may be wrong: first those of long words. */
-const MISTAKES: readonly (readonly [length: number, mistakes: number])[] = [[10, 3], [6, 2], [
-  0,
-  1,
-]];
+/** Letters of a word of that length that may be wrong. */
+function mostMistakes(length: number): number {
+  if (length < 6) return 1;
+  return length < 10 ? 2 : 3;
+}
 
 /**
  * The known word that `word` is most like, of several one that begins as it does; null where it is
  * like none, as to name any would mislead.
  */
 export function nearestOf(word: string, known: readonly string[]): string | null {
-  const [, most] = MISTAKES.find(([length]) => word.length >= length)!;
+  const most = mostMistakes(word.length);
   // The first letter is the last one to be mistaken.
   const near = known
     .map((name) => ({ name, mistakes: distance(word, name) + (name[0] === word[0] ? 0 : 0.5) }))

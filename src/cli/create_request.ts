@@ -6,7 +6,7 @@
 
 import { capabilityName } from "../container/capabilities.ts";
 import type { CreateOptions, CreateResult } from "../container/create.ts";
-import { checkSource } from "../container/host_path.ts";
+import { existingVolume } from "../container/host_path.ts";
 import {
   type Overrides,
   parseCpus,
@@ -21,7 +21,6 @@ import {
   parseTmpfs,
   parseVolume,
   parseWorkdir,
-  type Volume,
 } from "../container/overrides.ts";
 import { LayerfsError } from "../errors.ts";
 import { storageError } from "../system_error.ts";
@@ -107,7 +106,8 @@ function readOverrides(values: CreateValues, io: Io, cwd: string): Overrides {
     ...(hostname === undefined ? {} : { hostname: parseHostname(hostname) }),
     labels: record("label"),
     annotations: record("annotation"),
-    volumes: values.volume.map((text) => existing(parseVolume(text, cwd))),
+    // Whoever mistypes one is told before an image is fetched for it.
+    volumes: values.volume.map((text) => existingVolume(parseVolume(text, cwd))),
     tmpfs: values.tmpfs.map((text) => parseTmpfs(text)),
     readonly: values["read-only"],
     tty: values.tty,
@@ -119,12 +119,6 @@ function readOverrides(values: CreateValues, io: Io, cwd: string): Overrides {
     capDrop: values["cap-drop"].map((name) => capabilityName(name, "cap-drop")),
     ...(network === undefined ? {} : { network: parseNetwork(network) }),
   };
-}
-
-/** A volume that is there: whoever mistypes one is told before an image is fetched for it. */
-function existing(volume: Volume): Volume {
-  checkSource(volume);
-  return volume;
 }
 
 function readEnvFile(file: string): string {

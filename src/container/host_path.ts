@@ -10,12 +10,13 @@ import { storageError } from "../system_error.ts";
 import type { Volume } from "./overrides.ts";
 
 /**
- * Refuses a volume of which there is nothing on the host.
+ * The volume, if it exists as far as we may look; else the runtime will tell.
  *
  * @throws {LayerfsError} `not-found`
  */
-export function checkSource({ source, destination }: Omit<Volume, "readonly">): void {
-  if (existence(source) !== "missing") return;
+export function existingVolume(volume: Volume): Volume {
+  const { source, destination } = volume;
+  if (existence(source) !== "missing") return volume;
   throw new LayerfsError(
     "not-found",
     `Cannot use volume "${source}:${destination}": there is no "${source}" on the host`,

@@ -9,7 +9,7 @@ import { LayerfsError } from "../errors.ts";
 import { lstatOrNull } from "../files.ts";
 import { resolveInRoot } from "../layer/root_path.ts";
 import type { RuntimeMount } from "../oci/runtime_spec.ts";
-import { checkSource, existence } from "./host_path.ts";
+import { existence, existingVolume } from "./host_path.ts";
 import { type IdMaps, isMapped } from "./id_map.ts";
 import type { Overrides, Tmpfs, Volume } from "./overrides.ts";
 
@@ -155,9 +155,9 @@ function imageVolumes(
   return { volumes, warnings };
 }
 
-/** A volume of the caller, if it exists as far as we may look; else the runtime will tell. */
-function hostVolume({ source, destination, readonly }: Volume): RuntimeMount {
-  checkSource({ source, destination });
+/** A volume of the caller. */
+function hostVolume(volume: Volume): RuntimeMount {
+  const { source, destination, readonly } = existingVolume(volume);
   return bind(source, destination, readonly ? "ro" : "rw");
 }
 

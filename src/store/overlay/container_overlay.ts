@@ -1,9 +1,9 @@
 /**
  * A container's root filesystem: an overlay whose changes are in the bundle.
  *
- *     <bundle>/rootfs/         the mount point; of a container that began empty, its files
- *     <bundle>/overlay/upper/  what the container has changed
- *     <bundle>/overlay/work/   what overlayfs needs beside it
+ *     <bundle>/rootfs          the mount point; of a container that began empty, its files
+ *     <bundle>/overlay/upper   what the container has changed
+ *     <bundle>/overlay/work    what overlayfs needs beside it
  *
  * The bundle may be on another filesystem than the layers.
  *

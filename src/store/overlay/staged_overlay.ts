@@ -2,9 +2,9 @@
  * A layer in the making, applied through an overlay mount: the kernel itself writes what the layer
  * changes, in its own format.
  *
- *     staging/<name>/layer/diff/  the layer's own files: the upper directory
- *     staging/<name>/work/        what overlayfs needs beside it
- *     staging/<name>/merged/      the tree of all layers, where the layer is applied
+ *     staging/<name>/layer/diff   the layer's own files: the upper directory
+ *     staging/<name>/work         what overlayfs needs beside it
+ *     staging/<name>/merged       the tree of all layers, where the layer is applied
  *
  * What a layer consists of may have been unpacked before, apart from the layers below it: then that is
  * the upper directory, and only the rest is done through the mount.
